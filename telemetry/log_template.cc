@@ -80,7 +80,8 @@ absl::StatusOr<LogField> FieldOf(const Command& command) {
       field.name = command.argument;
       break;
     case LogArgument::kAnything:
-      if (command.name == kMetadata && command.argument == kTulleCause) field.op = LogOperator::kCause;
+      if (command.name == kMetadata && command.argument == kTulleCause)
+        field.op = LogOperator::kCause;
       break;
     case LogArgument::kHeader: {
       const size_t question = command.argument.find('?');

@@ -53,6 +53,7 @@ void AddTexts(const RequestRecord& record, Json* json) {
   AddText("endpoint", record.endpoint(), json);
   AddText("destination", record.destination(), json);
   AddText("policy", record.policy(), json);
+  AddText("configuration", record.configuration(), json);
   AddText("proxy", record.proxy(), json);
 }
 
@@ -151,6 +152,7 @@ Json RequestJson(const RequestRecord& record) {
   AddHeaders("requestHeaders", record.request_headers(), &json);
   AddHeaders("responseHeaders", record.response_headers(), &json);
   if (record.headers_left_out() > 0) json["headersLeftOut"] = record.headers_left_out();
+  if (record.decisions_left_out() != 0) json["decisionsLeftOut"] = record.decisions_left_out();
   return json;
 }
 

@@ -234,7 +234,8 @@ void Explain(const Json& record, Verdict& verdict) {
     verdict.field = owner.field;
     verdict.command = CommandOf(owner.policy);
   }
-  const bool is_refused = verdict.cause == "plaintext_refused" && !TextAt(record, "/policy").empty();
+  const bool is_refused =
+      verdict.cause == "plaintext_refused" && !TextAt(record, "/policy").empty();
   if (verdict.cause == "denied" || is_refused) ExplainDenial(record, &verdict);
 }
 

@@ -91,7 +91,7 @@ void MakeSafe(v1::RequestRecord& record, const Reporter& reporter, int64_t now_m
         record.mutable_cause(), record.mutable_detail(), record.mutable_source(),
         record.mutable_source_address(), record.mutable_service(), record.mutable_route(),
         record.mutable_cluster(), record.mutable_endpoint(), record.mutable_destination(),
-        record.mutable_policy()}) {
+        record.mutable_policy(), record.mutable_configuration()}) {
     MakeSafe(text);
   }
   record.set_proxy(reporter.proxy);

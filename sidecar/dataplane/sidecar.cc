@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "sidecar/proxy/downstream_limit.h"
 #include "sidecar/proxy/request_telemetry.h"
 
@@ -39,7 +40,7 @@ void Sidecar::LimitDownstream(uint64_t connections) {
   downstream_limit_ = std::make_shared<proxy::DownstreamLimit>(connections);
 }
 
-void Sidecar::Publish() {
+void Sidecar::Publish(std::string_view source) {
   if (before_publish_) before_publish_();
   std::shared_ptr<const config::Snapshot> snapshot = loader_.Current();
   if (!loader_.is_waiting()) {
@@ -49,8 +50,9 @@ void Sidecar::Publish() {
   }
   if (snapshot == published_) return;
   published_ = snapshot;
+  std::string name = absl::StrCat(++versions_, source.empty() ? "" : ": ", std::string(source));
   const std::shared_ptr<const Version> version =
-      MakeVersion(std::move(snapshot), limits_, downstream_limit_);
+      MakeVersion(std::move(snapshot), limits_, downstream_limit_, std::move(name));
   CheckHealth(*version);
   rollout_.Start(version);
 }

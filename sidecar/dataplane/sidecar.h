@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,8 +37,8 @@ class Sidecar {
   // Limits the downstream connections of all workers together. Before the first Publish.
   void LimitDownstream(uint64_t connections);
   // Hands the loader's current snapshot to the workers, if it changed. Call it after each batch of
-  // changes.
-  void Publish();
+  // changes. `source`: what changed last, for the flight recorder.
+  void Publish(std::string_view source = "");
   // The newest snapshot that every worker has applied. Null: none yet.
   const config::Snapshot* in_force() const {
     return rollout_.in_force() == nullptr ? nullptr : rollout_.in_force()->snapshot.get();
@@ -89,6 +90,7 @@ class Sidecar {
   upstream::HealthChecks health_checks_;
   std::shared_ptr<proxy::DownstreamLimit> downstream_limit_;
   std::shared_ptr<const config::Snapshot> published_;
+  uint64_t versions_ = 0;  // published so far
   std::vector<std::unique_ptr<RemoteWorker>> workers_;
   std::function<void()> on_in_force_;
   Rollout rollout_;

@@ -36,11 +36,14 @@ std::shared_ptr<upstream::ClusterLimits> LimitsTable::For(const std::string& clu
 
 std::shared_ptr<const Version> MakeVersion(std::shared_ptr<const config::Snapshot> snapshot,
                                            LimitsTable& limits,
-                                           std::shared_ptr<proxy::DownstreamLimit> downstream) {
+                                           std::shared_ptr<proxy::DownstreamLimit> downstream,
+                                           std::string name) {
   auto version = std::make_shared<Version>();
-  for (const auto& [name, cluster] : snapshot->clusters) version->limits[name] = limits.For(name);
+  for (const auto& [cluster, spec] : snapshot->clusters)
+    version->limits[cluster] = limits.For(cluster);
   version->snapshot = std::move(snapshot);
   version->downstream = std::move(downstream);
+  version->name = std::move(name);
   return version;
 }
 
@@ -53,7 +56,8 @@ Worker::Worker(loop::Loop& loop, proxy::Observer& observer,
       services_{loop,    deadlines_,     clusters_, routes_, observer,
                 nullptr, &destinations_, &mirrors_, memory},
       mirrors_(services_),
-      version_(std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}})) {}
+      version_(
+          std::make_shared<Version>(Version{std::make_shared<config::Snapshot>(), {}, {}, {}})) {}
 
 Worker::~Worker() { Close(); }
 
@@ -67,7 +71,10 @@ std::vector<ListenerError> Worker::Apply(std::shared_ptr<const Version> version)
   ApplyListeners(*version->snapshot, errors);
   if (!ending_) RemoveGone(*version->snapshot);
   destinations_.Rebuild(listeners_);
-  if (version != version_) services_.configured = services_.loop.WallNow();
+  if (version != version_) {
+    services_.configured = services_.loop.WallNow();
+    services_.observer.OnConfigured(services_.configured, version->name);
+  }
   version_ = std::move(version);
   return errors;
 }

@@ -46,6 +46,7 @@ struct Version {
   std::shared_ptr<const config::Snapshot> snapshot;
   absl::btree_map<std::string, std::shared_ptr<upstream::ClusterLimits>> limits;
   std::shared_ptr<proxy::DownstreamLimit> downstream;  // null: no limit; the same in all versions
+  std::string name = {};                               // tells it from others
 };
 
 // A listener that cannot listen. One that changed its address still listens on the former one.
@@ -59,7 +60,7 @@ struct ListenerError {
 
 std::shared_ptr<const Version> MakeVersion(
     std::shared_ptr<const config::Snapshot> snapshot, LimitsTable& limits,
-    std::shared_ptr<proxy::DownstreamLimit> downstream = nullptr);
+    std::shared_ptr<proxy::DownstreamLimit> downstream = nullptr, std::string name = "");
 
 // The data path of one thread: listeners, connections, clusters and pools. Has no thread of its
 // own, so that several can share one in the simulator. Owner: WorkerThread, or a simulation.

@@ -53,6 +53,20 @@ bool ParseLastGood(std::string_view file,
 
 std::string Url(ResourceKind kind) { return std::string(config::TypeUrlOf(kind)); }
 
+// "RouteConfiguration"
+std::string_view TypeOf(std::string_view type_url) {
+  return type_url.substr(type_url.rfind('.') + 1);
+}
+
+// Names a configuration by the resource that came last into it. `accepted` null: none came.
+std::string SourceOf(const xds::Update& update, const xds::ReceivedResource* accepted) {
+  const std::string type(TypeOf(update.type_url));
+  if (accepted != nullptr)
+    return absl::StrCat(type, " ", accepted->name, " version ", accepted->version);
+  if (update.removed.empty()) return type;
+  return absl::StrCat(type, " ", update.removed.back(), " removed");
+}
+
 }  // namespace
 
 Discovery::Discovery(loop::Loop& loop, Sidecar& sidecar, grpc::Channel::Connect connect,
@@ -104,9 +118,9 @@ void Discovery::SubscribeToListeners(const std::set<std::string>& names) {
 }
 
 // What nothing refers to any more goes with the version that does not need it.
-void Discovery::PublishReferences() {
+void Discovery::PublishReferences(std::string_view source) {
   sidecar_.loader().DropUnreferenced();
-  sidecar_.Publish();
+  sidecar_.Publish(source);
   SubscribeToReferences();
 }
 
@@ -119,6 +133,7 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
   const bool keeps_references =
       (*kind == ResourceKind::kEndpoints || *kind == ResourceKind::kSecret) &&
       update.removed.empty() && !sidecar_.loader().is_waiting();
+  const xds::ReceivedResource* accepted = nullptr;
   for (const xds::ReceivedResource& resource : update.resources) {
     const absl::Status status =
         sidecar_.loader().Put(*kind, resource.name, resource.bytes, config::Origin::kDynamic);
@@ -127,26 +142,26 @@ std::vector<xds::Rejection> Discovery::OnUpdate(const xds::Update& update) {
       log_.Write(LogLevel::kWarning, LogComponent::kXds,
                  absl::StrCat("rejected: ", status.message()));
       rejections.push_back({resource.name, std::string(status.message())});
-    } else if (*kind == ResourceKind::kSecret && on_secret) {
-      on_secret(resource.name, resource.bytes);
+      continue;
     }
+    accepted = &resource;
+    if (*kind == ResourceKind::kSecret && on_secret) on_secret(resource.name, resource.bytes);
   }
   for (const std::string& name : update.removed) {
     sidecar_.loader().Remove(*kind, name);
     if (*kind == ResourceKind::kListener && on_missing_listener) on_missing_listener(name);
   }
-  keeps_references ? sidecar_.Publish() : PublishReferences();
+  const std::string source = SourceOf(update, accepted);
+  keeps_references ? sidecar_.Publish(source) : PublishReferences(source);
   if (!options_.last_good_file.empty() && !save_timer_->active()) save_timer_->Start(kSaveAfter);
   return rejections;
 }
 
 void Discovery::CountUpdate(const std::string& type_url, bool accepted) {
-  const size_t dot = type_url.rfind('.');
-  const std::string_view type =
-      std::string_view(type_url).substr(dot == std::string::npos ? 0 : dot + 1);
   metrics_
-      .CounterRow(telemetry::kXdsUpdates,
-                  std::array<std::string_view, 2>{type, accepted ? "accepted" : "rejected"})
+      .CounterRow(
+          telemetry::kXdsUpdates,
+          std::array<std::string_view, 2>{TypeOf(type_url), accepted ? "accepted" : "rejected"})
       .Add();
 }
 

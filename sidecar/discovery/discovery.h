@@ -61,7 +61,7 @@ class Discovery final : private xds::UpdateTarget, private xds::AdsClient::Event
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
   void OnAdsConnected() override;
   void OnAdsLost(const std::string& reason, Failure why) override;
-  void PublishReferences();
+  void PublishReferences(std::string_view source = "");
   void SubscribeToReferences();
   void SaveLastGood();
   void CountUpdate(const std::string& type_url, bool accepted);

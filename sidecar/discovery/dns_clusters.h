@@ -24,7 +24,7 @@ class DnsClusters final {
   class Cluster;
 
   void Follow();
-  void Publish() { sidecar_.Publish(); }
+  void Publish() { sidecar_.Publish("addresses of host names"); }
 
   loop::Loop& loop_;
   Sidecar& sidecar_;

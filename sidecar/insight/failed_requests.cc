@@ -7,37 +7,41 @@
 namespace tulle::sidecar {
 namespace {
 
-using Failed = recorder::FailureLog::Failed;
-
-bool IsNewer(const Failed& a, const Failed& b) {
-  return a.record.numbers().wall_started > b.record.numbers().wall_started;
+int64_t StartOf(const recorder::Explanation& explanation) {
+  return explanation.record().numbers().wall_started;
 }
 
 }  // namespace
 
-std::vector<Failed> FailedRequests::TakeNew() {
-  std::vector<Failed> all;
-  for (size_t i = 0; i < told_.size(); ++i) {
-    const recorder::FailureLog& failures = recorder_.workers()[i]->failures;
-    for (const uint64_t end = failures.kept(); told_[i].kept < end; ++told_[i].kept) {
-      if (auto one = failures.Get(told_[i].kept)) all.push_back(*std::move(one));
-    }
+void FailedRequests::TakeNew(const recorder::Ring& ring, uint64_t* explained,
+                             std::vector<Failed>* all) {
+  const uint64_t end = ring.next_explanation();
+  if (end > ring.explanations()) *explained = std::max(*explained, end - ring.explanations());
+  for (; *explained < end; ++*explained) {
+    auto one = ring.ReadExplanation(*explained);
+    if (one != nullptr && one->record().Has(recorder::kFailed))
+      all->push_back({&ring, std::move(one)});
   }
-  std::sort(all.begin(), all.end(), IsNewer);
-  if (all.size() > kMost) all.erase(all.begin() + kMost, all.end());
-  return all;
 }
 
 bool FailedRequests::AddTo(insight::v1::FromSidecar& report) {
   uint64_t failed = 0;
+  std::vector<Failed> some;
   for (size_t i = 0; i < told_.size(); ++i) {
-    const uint64_t noted = recorder_.workers()[i]->failures.noted();
-    failed += noted - std::exchange(told_[i].noted, noted);
+    const recorder::Ring& ring = recorder_.workers()[i]->ring;
+    const uint64_t now = ring.failed();
+    failed += now - std::exchange(told_[i].failed, now);
+    TakeNew(ring, &told_[i].explained, &some);
   }
   if (failed == 0) return false;
-  const std::vector<Failed> some = TakeNew();
-  for (const Failed& one : some)
-    *report.add_failed() = recorder::MessageOf(one.record, one.decisions, own_());
+  std::sort(some.begin(), some.end(), [](const Failed& a, const Failed& b) {
+    return StartOf(*a.explanation) > StartOf(*b.explanation);
+  });
+  if (some.size() > kMost) some.resize(kMost);
+  for (const Failed& one : some) {
+    *report.add_failed() =
+        recorder::MessageOf(*one.ring, one.explanation->record(), one.explanation.get(), own_());
+  }
   report.set_failed_left_out(
       static_cast<uint32_t>(failed - std::min<uint64_t>(failed, some.size())));
   return true;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -27,10 +28,14 @@ class FailedRequests {
 
  private:
   struct Told {
-    uint64_t noted = 0;
-    uint64_t kept = 0;
+    uint64_t failed = 0;
+    uint64_t explained = 0;  // of all requests, failed or not
   };
-  std::vector<recorder::FailureLog::Failed> TakeNew();
+  struct Failed {
+    const recorder::Ring* ring;
+    std::unique_ptr<const recorder::Explanation> explanation;
+  };
+  void TakeNew(const recorder::Ring& ring, uint64_t* explained, std::vector<Failed>* all);
 
   const recorder::FlightRecorder& recorder_;
   const OwnIdentity own_;

@@ -26,7 +26,8 @@ void FindRequests::OnQuestion(const insight::v1::Question& question, Replies& re
   uint64_t left_out = found.left_out;
   size_t bytes = 0;
   for (const recorder::Found::One& one : found.records) {
-    insight::v1::RequestRecord message = recorder::MessageOf(one.record, one.decisions, own);
+    insight::v1::RequestRecord message =
+        recorder::MessageOf(*one.ring, one.record, one.explanation.get(), own);
     bytes += message.ByteSizeLong();
     if (bytes > kMostBytes) {
       ++left_out;

@@ -51,19 +51,25 @@ class QuestionsTest : public testing::Test, protected Replies {
     question.mutable_tap()->set_limit(limit);
     return question;
   }
-  uint64_t Record(std::string_view path, int worker = 0) {
+  // Of the requests of a worker.
+  static constexpr uint64_t kExplained = 40;
+  uint64_t Record(std::string_view path, int worker = 0, uint16_t marks = 0) {
     return recorder_.worker(worker).ring.Write([&](recorder::RecordWriter& writer) {
       recorder::Numbers numbers;
       numbers.wall_started = ++clock_;
+      numbers.marks = marks;
       writer.PutNumbers(numbers);
       writer.Put<Text::kPath>(path);
     });
   }
   void Fail(std::string_view path, int worker = 0) {
-    recorder::WorkerRecorder& one = recorder_.worker(worker);
-    const uint64_t number = Record(path, worker);
-    if (one.failures.Note(seconds(100)))
-      one.failures.Keep(*one.ring.Read(number), {{"route", false, "r", "why not"}});
+    recorder::Ring& one = recorder_.worker(worker).ring;
+    const uint64_t number = Record(path, worker, recorder::kFailed);
+    one.CountFailed();
+    if (number >= kExplained) return;
+    one.Explain([](recorder::ExplanationWriter& writer) {
+      writer.Add({recorder::DecisionKind::kRoute, false, "r", "why not"});
+    });
   }
   void Pass(loop::Duration time) { simulation_.RunFor(time); }
   Answer Only() {

@@ -99,7 +99,7 @@ void RequestTaps::Look(Tap& tap) {
     }
     --room_;
     --tap.left;
-    return &(*answer.add_requests() = recorder::MessageOf(record, {}, own));
+    return &(*answer.add_requests() = recorder::MessageOf(record, nullptr, {own, ""}));
   };
   for (recorder::RingReader& reader : tap.readers) {
     tap.left_out += reader.Read([&](const recorder::Record& record) {

@@ -163,7 +163,7 @@ void Membership::OnIdentity(const std::shared_ptr<const identity::Identity>& ide
   const absl::Status put = sidecar_.loader().Put(config::ResourceKind::kSecret, kOwnSecret,
                                                  SecretOf(*identity), config::Origin::kDynamic);
   if (!put.ok()) log_.Write(LogLevel::kError, LogComponent::kIdentity, std::string(put.message()));
-  sidecar_.Publish();
+  sidecar_.Publish("the own certificate");
   if (former == nullptr) {
     discovery_->Start();
   } else if (renewed && (registration_ == nullptr || !registration_->leaving())) {

@@ -67,7 +67,7 @@ absl::Status FileConfiguration::Start() {
   // What the file refers to and does not define will not come from anywhere else.
   if (!bootstrap_->ads && sidecar_.loader().dns_clusters().empty())
     sidecar_.loader().GiveUpWaiting();
-  sidecar_.Publish();
+  sidecar_.Publish("the configuration file");
   return bootstrap_->ads ? ConnectToAds() : absl::OkStatus();
 }
 

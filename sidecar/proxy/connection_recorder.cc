@@ -152,20 +152,19 @@ void ConnectionRecorder::Write(const Entry& entry) {
     writer.Put<Text::kAuthority>(ShowAddress(entry.asked, Shown::kBoth, address));
     writer.Put<Text::kDetail>(entry.detail);
   });
-  if ((entry.numbers.marks & recorder::kFailed) != 0) KeepFailure(entry, number);
+  if ((entry.numbers.marks & recorder::kFailed) != 0) Explain(entry);
   if (!into_->headers.is_on()) return;
   if (const auto record = into_->ring.Read(number)) into_->headers.OnEnd(*record, nullptr, nullptr);
 }
 
-void ConnectionRecorder::KeepFailure(const Entry& entry, uint64_t number) {
-  if (!into_->failures.Note(loop_.Now().time_since_epoch())) return;
-  std::vector<recorder::KeptDecision> decisions;
-  if (entry.cause == failures::kDenied.facts().cause) {
-    decisions.push_back({TextOf(DecisionKind::kAuthorization), false, std::string(entry.policy),
-                         entry.policy.empty() ? "no policy allows it" : "policy matches"});
-  }
-  if (const auto record = into_->ring.Read(number))
-    into_->failures.Keep(*record, std::move(decisions));
+void ConnectionRecorder::Explain(const Entry& entry) {
+  into_->ring.CountFailed();
+  if (!explained_rate_.Take(explained_, loop_.Now().time_since_epoch()).allowed) return;
+  into_->ring.Explain([&](recorder::ExplanationWriter& writer) {
+    if (entry.cause != failures::kDenied.facts().cause) return;
+    writer.Add({DecisionKind::kAuthorization, false, entry.policy,
+                entry.policy.empty() ? "no policy allows it" : "policy matches"});
+  });
 }
 
 bool ConnectionRecorder::MayRecordRefusal() {

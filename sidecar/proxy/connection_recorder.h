@@ -8,6 +8,7 @@
 #include "net/loop/loop.h"
 #include "sidecar/policy/token_bucket.h"
 #include "sidecar/proxy/ended.h"
+#include "sidecar/proxy/request_recorder.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/recorder/worker_recorder.h"
 
@@ -34,13 +35,15 @@ class ConnectionRecorder {
   struct Entry;
 
   void Write(const Entry& entry);
-  void KeepFailure(const Entry& entry, uint64_t number);
+  void Explain(const Entry& entry);
   bool MayRecordRefusal();
 
   loop::Loop& loop_;
   recorder::WorkerRecorder* const into_;
   const policy::BucketRate rate_{kRefusals};
   policy::BucketWord refusals_ = 0;
+  const policy::BucketRate explained_rate_{RequestRecorder::kExplained};
+  policy::BucketWord explained_ = 0;
 };
 
 }  // namespace tulle::proxy

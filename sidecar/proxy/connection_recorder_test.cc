@@ -70,7 +70,7 @@ TEST_F(ConnectionRecorderTest, AConnectionIsARecordWithAnIdOfItsOwn) {
   EXPECT_TRUE(id.starts_with("tcp-")) << id;
   EXPECT_EQ(id.size(), 20);
   EXPECT_NE(End()[Text::kRequestId], id);
-  EXPECT_EQ(worker_.failures.noted(), 0);
+  EXPECT_EQ(worker_.ring.failed(), 0);
 }
 
 TEST_F(ConnectionRecorderTest, ADenialIsKeptWithThePolicy) {
@@ -80,10 +80,11 @@ TEST_F(ConnectionRecorderTest, ADenialIsKeptWithThePolicy) {
   EXPECT_EQ(record[Text::kCause], "denied");
   EXPECT_EQ(record[Text::kFlag], "UAEX");
   EXPECT_EQ(record[Text::kPolicy], "shop/only-cart[0]");
-  ASSERT_TRUE(worker_.failures.Get(0));
-  const auto decisions = worker_.failures.Get(0)->decisions;
+  const auto explanation = worker_.ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  const auto decisions = explanation->decisions();
   ASSERT_EQ(decisions.size(), 1);
-  EXPECT_EQ(decisions[0].kind, "authorization");
+  EXPECT_EQ(decisions[0].kind, recorder::DecisionKind::kAuthorization);
   EXPECT_EQ(decisions[0].subject, "shop/only-cart[0]");
   EXPECT_FALSE(decisions[0].positive);
 }

@@ -1,19 +1,18 @@
 #include "sidecar/proxy/decisions.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "sidecar/policy/authorization.h"
 #include "sidecar/proxy/call.h"
 #include "sidecar/proxy/caller.h"
-#include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/http_chain.h"
 #include "sidecar/proxy/services.h"
 #include "sidecar/route/route_table.h"
 
 namespace tulle::proxy {
-namespace {
 
-std::string_view ReasonOf(route::Mismatch mismatch) {
+std::string_view TextOf(route::Mismatch mismatch) {
   switch (mismatch) {
     case route::Mismatch::kNone:
       return "matches";
@@ -31,42 +30,14 @@ std::string_view ReasonOf(route::Mismatch mismatch) {
   return {};
 }
 
-std::string_view WhyNot(const upstream::Endpoint& endpoint, const upstream::ClusterSpec& cluster,
-                        std::span<upstream::Endpoint* const> tried) {
-  const std::string_view unusable = TextOf(endpoint.AvailabilityIn(cluster));
-  if (!unusable.empty()) return unusable;
-  if (std::find(tried.begin(), tried.end(), &endpoint) != tried.end()) return "tried before";
-  return "not chosen by the load balancer";
-}
-
-}  // namespace
-
-std::string_view TextOf(DecisionKind kind) {
-  switch (kind) {
-    case DecisionKind::kRoute:
-      return "route";
-    case DecisionKind::kAuthorization:
-      return "authorization";
-    case DecisionKind::kRateLimit:
-      return "rate limit";
-    case DecisionKind::kFault:
-      return "fault";
-    case DecisionKind::kEndpoint:
-      return "endpoint";
-    case DecisionKind::kRetry:
-      return "retry";
-    case DecisionKind::kClusterLimit:
-      return "cluster limit";
-    case DecisionKind::kBackend:
-      return "backend";
-    case DecisionKind::kTimeout:
-      return "timeout";
-    case DecisionKind::kPolicy:
-      return "policy";
-    case DecisionKind::kBreaker:
-      return "circuit breaker";
-  }
-  return {};
+std::string_view NameOf(const route::Route& route, size_t place, std::span<char, 32> scratch) {
+  const std::string_view name = route.spec().name;
+  if (!name.empty()) return name;
+  constexpr std::string_view kBegin = "routes[";
+  char* at = std::copy(kBegin.begin(), kBegin.end(), scratch.data());
+  at = std::to_chars(at, scratch.data() + scratch.size() - 1, place).ptr;
+  *at++ = ']';
+  return {scratch.data(), static_cast<size_t>(at - scratch.data())};
 }
 
 void Decisions::Add(const Decision& decision) {
@@ -88,7 +59,7 @@ void Decisions::Add(const Decisions& others) {
 
 void Decisions::Reject(DecisionKind kind, size_t place, std::string_view subject,
                        std::string_view reason) {
-  if (place >= kMostOfList || rejected_ == kMostRejected) {
+  if (place >= most_of_list_ || rejected_ == kMostRejected) {
     ++dropped_;
     return;
   }
@@ -112,13 +83,13 @@ void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const ht
   if (host == nullptr)
     return decisions.Add(DecisionKind::kRoute, head.authority, false, "no domain matches");
   size_t place = 0;
+  char scratch[32];
   for (const route::Route& route : host->routes()) {
     const route::Mismatch mismatch = route.Compare(head, random);
-    std::string name = route.spec().name;
-    if (name.empty()) name = "routes[" + std::to_string(place) + "]";
+    const std::string_view name = NameOf(route, place, scratch);
     if (mismatch == route::Mismatch::kNone)
-      return decisions.Add(DecisionKind::kRoute, name, true, ReasonOf(mismatch));
-    decisions.Reject(DecisionKind::kRoute, place++, name, ReasonOf(mismatch));
+      return decisions.Add(DecisionKind::kRoute, name, true, TextOf(mismatch));
+    decisions.Reject(DecisionKind::kRoute, place++, name, TextOf(mismatch));
   }
 }
 
@@ -150,21 +121,6 @@ std::string_view TextOf(upstream::Availability availability) {
   return {};
 }
 
-void ExplainEndpoints(Decisions& decisions, const Call& call) {
-  const upstream::Cluster& cluster = *call.cluster;
-  size_t place = 0;
-  for (const upstream::Endpoint* endpoint : cluster.Endpoints()) {
-    const SocketAddress& address = endpoint->spec().address;
-    if (address == call.record.upstream.address) {
-      decisions.Add(DecisionKind::kEndpoint, address.ToString(), true,
-                    "chosen by the load balancer");
-    } else {
-      decisions.Reject(DecisionKind::kEndpoint, place++, address.ToString(),
-                       WhyNot(*endpoint, cluster.spec(), call.retries.tried()));
-    }
-  }
-}
-
 void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
              std::string_view reason, const DecisionNumbers& numbers) {
   if (call.decisions == nullptr) call.decisions = call.arena.New<Decisions>(call.arena);
@@ -181,27 +137,6 @@ std::string_view OwnerOf(const Call& call, std::string_view cause) {
   const auto& owners = call.cluster->spec().owners;
   const auto found = owners.find(key);
   return found == owners.end() ? std::string_view() : found->second;
-}
-
-std::vector<KeptDecision> ExplainFailure(const Call& call) {
-  Arena arena(call.services.loop.slab());
-  Decisions all(arena);
-  const bool forwarded = !call.record.routed.cluster.empty();
-  if (call.chosen.table && call.request.head != nullptr && !forwarded) {
-    const uint64_t random = call.services.loop.random().Next();
-    ExplainRoute(all, *call.chosen.table, *call.request.head, random);
-  }
-  if (call.decisions != nullptr) all.Add(*call.decisions);
-  if (call.record.failure.kind == failures::kDenied && call.request.head != nullptr && !forwarded)
-    ExplainDenial(all, call.chain.spec.authorization, call.caller.AsSubject(call.request.head));
-  const auto add_owner = [&](std::string_view cause) {
-    const std::string_view owner = OwnerOf(call, cause);
-    if (!owner.empty()) all.Add(DecisionKind::kPolicy, owner, false, cause);
-  };
-  if (call.record.failure) add_owner(call.record.failure.facts().cause);
-  if (call.record.retries.attempts > 1) add_owner(kOwnerOfRetries);
-  if (call.cluster.get() != nullptr) ExplainEndpoints(all, call);
-  return all.Copy();
 }
 
 }  // namespace tulle::proxy

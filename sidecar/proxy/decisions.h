@@ -2,21 +2,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "net/base/arena.h"
+#include "net/base/failure.h"
 #include "net/http/head.h"
 #include "net/loop/loop.h"
+#include "sidecar/recorder/decision.h"
 
 namespace tulle::policy {
 class Authorization;
 struct Subject;
 }  // namespace tulle::policy
 namespace tulle::route {
+enum class Mismatch : uint8_t;
+class Route;
 class RouteTable;
-}
+}  // namespace tulle::route
 namespace tulle::upstream {
 class Endpoint;
 enum class Availability : uint8_t;
@@ -26,44 +31,10 @@ namespace tulle::proxy {
 
 struct Call;
 
-enum class DecisionKind : uint8_t {
-  kRoute,          // subject: the route's name, or its place in the table
-  kAuthorization,  // the policy
-  kRateLimit,      // the filter
-  kFault,          // "delay" or "abort"
-  kEndpoint,       // the address
-  kRetry,          // what the attempt failed of
-  kClusterLimit,   // the limit
-  kBackend,        // the cluster, of several with weights
-  kTimeout,        // what is limited: "request", "perTry"
-  kPolicy,         // the field of a policy that decides; the reason is the cause, or "retries"
-  kBreaker,        // the endpoint, or the cluster without an endpoint that is not open
-};
-
-// "route", "rate limit" and so on. Source: tulle.insight.v1.Decision.kind.
-std::string_view TextOf(DecisionKind kind);
-
-// Numbers that belong to a decision; 0: it has none.
-struct DecisionNumbers {
-  uint64_t used = 0;  // of a limit
-  uint64_t allowed = 0;
-  int status = 0;  // of the response that is retried, or that a fault injects
-  loop::Duration delay{0};
-};
-
-// One thing that was decided or considered. `positive`: the route or endpoint was chosen, the
-// policy or limit let the request pass, the fault or retry took place.
-template <typename Text>
-struct BasicDecision {
-  DecisionKind kind;
-  bool positive;
-  Text subject;
-  Text reason;  // why, or why not
-  loop::Instant at{};
-  DecisionNumbers numbers{};
-};
-using Decision = BasicDecision<std::string_view>;
-using KeptDecision = BasicDecision<std::string>;
+using recorder::Decision;
+using recorder::DecisionKind;
+using recorder::DecisionNumbers;
+using KeptDecision = recorder::BasicDecision<std::string>;
 
 // What was decided about one request, and why, in order. Of a long list of routes or endpoints that
 // were not chosen only the first are kept, and the number of the others; what was chosen, and what
@@ -71,7 +42,13 @@ using KeptDecision = BasicDecision<std::string>;
 // Thread: the worker's.
 class Decisions {
  public:
-  explicit Decisions(Arena& arena) : arena_(arena) {}
+  // Of one list; and of one that the flight recorder keeps.
+  static constexpr size_t kMostOfList = 32;
+  static constexpr size_t kMostExplained = 8;
+
+  // `most_of_list`: candidates of one list that were not chosen.
+  explicit Decisions(Arena& arena, size_t most_of_list = kMostOfList)
+      : arena_(arena), most_of_list_(most_of_list) {}
   // Both texts are copied.
   void Add(DecisionKind kind, std::string_view subject, bool positive, std::string_view reason) {
     Add(Decision{kind, positive, subject, reason});
@@ -87,9 +64,9 @@ class Decisions {
   std::vector<KeptDecision> Copy() const;
   // Those that are not kept.
   size_t dropped() const { return dropped_; }
-
-  // Of one list.
-  static constexpr size_t kMostOfList = 32;
+  // An attempt after something was decided: before that, it began with the request.
+  void BeginAttempt(loop::Instant now) { attempt_began_ = now; }
+  loop::Instant attempt_began() const { return attempt_began_; }
 
  private:
   struct Node {
@@ -102,18 +79,25 @@ class Decisions {
   static constexpr size_t kMost = 512;
 
   Arena& arena_;
+  const size_t most_of_list_;
   Node* first_ = nullptr;
   Node** last_ = &first_;
   size_t count_ = 0;
   size_t rejected_ = 0;
   size_t dropped_ = 0;
+  loop::Instant attempt_began_{};
 };
 
 // Keeps what a phase decided. Only for what most requests do not meet, such as a denial or a retry:
 // it takes memory of the call.
 void Explain(Call& call, DecisionKind kind, std::string_view subject, bool positive,
              std::string_view reason, const DecisionNumbers& numbers = {});
+// Keeps the end of an attempt that failed or is made again. `status` 0: there was no response.
+void ExplainAttempt(Call& call, const upstream::Endpoint& endpoint, int status, Failure failure);
 
+// The route's name, or its place in the table in `scratch`.
+std::string_view NameOf(const route::Route& route, size_t place, std::span<char, 32> scratch);
+std::string_view TextOf(route::Mismatch mismatch);
 // The routes that were considered, and for each that does not match, what does not.
 void ExplainRoute(Decisions& decisions, const route::RouteTable& table, const http::Head& head,
                   uint64_t random);
@@ -128,12 +112,10 @@ void ExplainDenial(Decisions& decisions,
                    const policy::Subject& subject);
 // Why an endpoint cannot be used; empty: it can.
 std::string_view TextOf(upstream::Availability availability);
-// The endpoints of the call's cluster. REQUIRES: it has one.
-void ExplainEndpoints(Decisions& decisions, const Call& call);
 
-// All of it, at the end of a request that failed: the routes, unless the request was forwarded,
-// which changed its head; what the phases kept; of a denial the policies that do not match; the
-// policy that decided about the failure; the endpoints, if it had a cluster.
-std::vector<KeptDecision> ExplainFailure(const Call& call);
+// All of it, at the end of a request, with what matters most first: what the phases kept; of a
+// denial the policies that do not match; the policy that decided about a failure; the last attempt;
+// the limits of the cluster; the routes and the endpoints.
+void ExplainEnd(Decisions& decisions, const Call& call);
 
 }  // namespace tulle::proxy

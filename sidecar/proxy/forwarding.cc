@@ -50,6 +50,7 @@ Step Forwarding::Connect() {
   ExplainOverflow(call_, failure, "max_pending_requests", call_.cluster->limits().pending,
                   call_.cluster->spec().caps.pending_requests);
   call_.spans.EndAttempt(call_, 0, failure);
+  ExplainAttempt(call_, attempt_->endpoint(), 0, failure);
   if (!MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure))) return Fail(call_, failure);
   Retry(true);
   return Step::Pause();
@@ -92,6 +93,7 @@ void Forwarding::OnHead(http::Head& head, bool end) {
   call_.spans.CountMeshTime(call_, true);
   if (MayGoElsewhere(head) || (!BeginsBytes(head) && MayRetryStatus(call_, head))) {
     call_.spans.EndAttempt(call_, head.status, {});
+    ExplainAttempt(call_, attempt_->endpoint(), head.status, {});
     attempt_->Abandon({FailureKind::kUpstreamReset, "retried by status"});
     return Retry(true);
   }
@@ -136,6 +138,8 @@ void Forwarding::OnFailed(Failure failure) {
   messages_.DetachUpstream();
   call_.spans.EndAttempt(call_, call_.response.started ? call_.record.status : 0, failure);
   call_.spans.CountMeshTime(call_, true);
+  ExplainAttempt(call_, attempt_->endpoint(), call_.response.started ? call_.record.status : 0,
+                 failure);
   if (MayRetry(call_, failure, attempt_->IsKeepAliveRace(failure)))
     return Retry(call_.retries.done() > 0);
   events_.OnForwardingFailed(failure);

@@ -5,6 +5,7 @@
 #include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/phases.h"
+#include "sidecar/proxy/services.h"
 #include "sidecar/route/hash_policy.h"
 #include "sidecar/upstream/failures.h"
 
@@ -48,6 +49,7 @@ Step PickEndpoint(Call& call) {
   call.cluster.Pick(picked);
   call.retries.OnPicked(*picked.endpoint);
   ++call.record.retries.attempts;
+  if (call.decisions != nullptr) call.decisions->BeginAttempt(call.services.loop.Now());
   call.spans.BeginAttempt(call, picked.endpoint->spec().address);
   return Step::Continue();
 }

@@ -1,6 +1,9 @@
 #include "sidecar/proxy/request_recorder.h"
 
-#include <utility>
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <cstring>
 
 #include "sidecar/proxy/call.h"
 #include "sidecar/proxy/decisions.h"
@@ -13,12 +16,34 @@
 namespace tulle::proxy {
 namespace {
 
-using recorder::Numbers;
 using recorder::RecordWriter;
 using recorder::Text;
 
 // A path is cut there anyway.
 constexpr size_t kLongestPath = 248;
+
+// An address as a record has it.
+struct PackedAddress {
+  uint64_t ip[2] = {0, 0};
+  uint64_t port = 0;
+  uint64_t ip_size = 0;  // 0: it is unset
+};
+
+PackedAddress Pack(const SocketAddress& address) {
+  PackedAddress packed;
+  if (!address.is_set()) return packed;
+  packed.port = address.port();
+  if (!address.is_v6()) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address.get());
+    packed.ip[0] = v4->sin_addr.s_addr;
+    packed.ip_size = 4;
+    return packed;
+  }
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address.get());
+  std::memcpy(packed.ip, &v6->sin6_addr, sizeof(packed.ip));
+  packed.ip_size = 16;
+  return packed;
+}
 
 uint16_t MarksOf(const EndedRequest& request, int grpc_status) {
   const DecisionRecord& record = request.record;
@@ -35,25 +60,36 @@ uint16_t MarksOf(const EndedRequest& request, int grpc_status) {
                                mark(record.delay_injected, recorder::kDelayInjected));
 }
 
-Numbers NumbersOf(const EndedRequest& request) {
+void PutTimes(const RequestTimes& times, RecordWriter& writer) {
+  using namespace recorder;
+  writer.PutNumber(kWallStarted, static_cast<uint64_t>(UnixNanoseconds(times.wall_started)));
+  writer.PutNumber(kRequestEnded, Since(times.started, times.request_ended));
+  writer.PutNumber(kUpstreamAsked, Since(times.started, times.upstream_asked));
+  writer.PutNumber(kUpstreamAnswered, Since(times.started, times.upstream_answered));
+  writer.PutNumber(kEnded, Since(times.started, times.ended));
+}
+
+// Returns the marks.
+uint16_t PutNumbers(const EndedRequest& request, RecordWriter& writer) {
+  using namespace recorder;
   const DecisionRecord& record = request.record;
-  const RequestTimes& times = record.times;
   const int grpc_status = record.grpc_status.empty() ? -1 : GrpcStatusNumber(record.grpc_status);
-  Numbers numbers;
-  numbers.wall_started = UnixNanoseconds(times.wall_started);
-  numbers.request_ended = Since(times.started, times.request_ended);
-  numbers.upstream_asked = Since(times.started, times.upstream_asked);
-  numbers.upstream_answered = Since(times.started, times.upstream_answered);
-  numbers.ended = Since(times.started, times.ended);
-  numbers.request_bytes = record.bytes.request;
-  numbers.response_bytes = record.bytes.response;
-  PutSource(request.downstream.remote, numbers);
-  PutEndpoint(record.upstream.address, numbers);
-  numbers.status = static_cast<uint16_t>(record.status);
-  numbers.attempts = record.retries.attempts;
-  numbers.marks = MarksOf(request, grpc_status);
-  numbers.grpc_status = static_cast<int8_t>(grpc_status);
-  return numbers;
+  const uint16_t marks = MarksOf(request, grpc_status);
+  const PackedAddress source = Pack(request.downstream.remote);
+  const PackedAddress endpoint = Pack(record.upstream.address);
+  PutTimes(record.times, writer);
+  writer.PutNumber(kRequestBytes, record.bytes.request);
+  writer.PutNumber(kResponseBytes, record.bytes.response);
+  for (const size_t i : {0, 1}) {
+    writer.PutNumber(static_cast<NumberWord>(kSourceIp + i), source.ip[i]);
+    writer.PutNumber(static_cast<NumberWord>(kEndpointIp + i), endpoint.ip[i]);
+  }
+  writer.PutNumber(kPortsAndStatus, source.port | endpoint.port << 16 | source.ip_size << 32 |
+                                        endpoint.ip_size << 40 |
+                                        uint64_t{static_cast<uint16_t>(record.status)} << 48);
+  writer.PutNumber(kCounts, record.retries.attempts | uint64_t{marks} << 32 |
+                                uint64_t{static_cast<uint8_t>(grpc_status)} << 48);
+  return marks;
 }
 
 // Without the query, which may hold secrets.
@@ -92,21 +128,37 @@ void PutRouting(const EndedRequest& request, RecordWriter& writer) {
   writer.Put<Text::kDetail>(detail.empty() ? record.failure.facts().detail : detail);
 }
 
+// Of those that did not fail.
+bool IsUnusual(const Call& call) {
+  const DecisionRecord& record = call.record;
+  return call.decisions != nullptr ||
+         record.times.upstream_answered - record.times.started > RequestRecorder::kSlow;
+}
+
+size_t BudgetOf(const DecisionRecord& record, bool failed) {
+  constexpr size_t kOfFailures = 13;
+  // Static: they are what a kind is.
+  if (record.failure)
+    return reinterpret_cast<uintptr_t>(&record.failure.facts()) / sizeof(FailureFacts) %
+           kOfFailures;
+  if (failed) return kOfFailures;
+  return kOfFailures + (record.retries.attempts > 1 ? 1 : 2);
+}
+
 }  // namespace
 
 void RequestRecorder::Write(const Call& call, const EndedRequest& request) {
   if (into_ == nullptr) return;
   bool failed = false;
   const uint64_t number = into_->ring.Write([&](RecordWriter& writer) {
-    Numbers numbers = NumbersOf(request);
-    numbers.configured = UnixNanoseconds(call.services.configured);
-    failed = (numbers.marks & recorder::kFailed) != 0;
-    writer.PutNumbers(numbers);
+    failed = (PutNumbers(request, writer) & recorder::kFailed) != 0;
+    writer.PutNumber(recorder::kConfigured,
+                     static_cast<uint64_t>(UnixNanoseconds(call.services.configured)));
     PutRequest(request, writer);
     PutRouting(request, writer);
   });
-  if (failed) [[unlikely]]
-    KeepFailure(call, number);
+  if (failed || IsUnusual(call)) [[unlikely]]
+    Explain(call, failed);
   if (into_->headers.is_on()) [[unlikely]]
     ShowHeaders(request, number);
 }
@@ -116,15 +168,26 @@ void RequestRecorder::ShowHeaders(const EndedRequest& request, uint64_t number) 
     into_->headers.OnEnd(*record, request.record.request, request.response);
 }
 
-void RequestRecorder::KeepFailure(const Call& call, uint64_t number) {
-  if (!into_->failures.Note(loop_.Now().time_since_epoch())) return;
-  std::vector<recorder::KeptDecision> decisions;
-  for (KeptDecision& one : ExplainFailure(call)) {
-    decisions.push_back(
-        {TextOf(one.kind), one.positive, std::move(one.subject), std::move(one.reason)});
-  }
-  if (const auto record = into_->ring.Read(number))
-    into_->failures.Keep(*record, std::move(decisions));
+void RequestRecorder::Explain(const Call& call, bool failed) {
+  if (failed) into_->ring.CountFailed();
+  const size_t budget = BudgetOf(call.record, failed) % kBudgets;
+  if (!rate_.Take(budgets_[budget], loop_.Now().time_since_epoch()).allowed) return;
+  Arena arena(loop_.slab());
+  Decisions decisions(arena, Decisions::kMostExplained);
+  ExplainEnd(decisions, call);
+  into_->ring.Explain([&](recorder::ExplanationWriter& writer) {
+    decisions.ForEach([&](const Decision& one) { writer.Add(one); });
+    writer.LeaveOut(decisions.dropped());
+  });
+}
+
+void RequestRecorder::SetOwn(std::string_view spiffe_id) {
+  if (into_ != nullptr) into_->ring.SetOwn(spiffe_id);
+}
+
+void RequestRecorder::SetConfiguration(std::chrono::system_clock::time_point since,
+                                       std::string_view name) {
+  if (into_ != nullptr) into_->ring.SetConfiguration(UnixNanoseconds(since), name);
 }
 
 }  // namespace tulle::proxy

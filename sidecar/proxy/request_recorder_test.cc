@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sidecar/proxy/answer.h"
+#include "sidecar/proxy/decisions.h"
 #include "sidecar/proxy/failures.h"
 #include "sidecar/proxy/response.h"
 #include "sidecar/proxy/testing/call_world.h"
@@ -32,7 +33,7 @@ class RequestRecorderTest : public testing::CallWorld {
                                 peer_known_, caller_.peer_address(), caller_.local_address(), ""},
                                one.record,
                                one.response.head};
-    RequestRecorder(*loop_, &worker_).Write(one, request);
+    recorder_.Write(one, request);
     return *worker_.ring.Read(worker_.ring.next() - 1);
   }
   void FailWith(Failure failure) {
@@ -41,6 +42,7 @@ class RequestRecorderTest : public testing::CallWorld {
   }
 
   recorder::WorkerRecorder worker_{0};
+  RequestRecorder recorder_{*loop_, &worker_};
   PeerIdentity peer_;
   bool peer_known_ = false;
 };
@@ -83,7 +85,8 @@ TEST_F(RequestRecorderTest, RecordsWhatIsKnownAtTheEnd) {
   EXPECT_TRUE(kept.Has(recorder::kMutualTls));
   EXPECT_FALSE(kept.Has(recorder::kOutbound));
   EXPECT_FALSE(kept.Has(recorder::kFailed));
-  EXPECT_EQ(worker_.failures.noted(), 0u);
+  EXPECT_EQ(worker_.ring.failed(), 0u);
+  EXPECT_EQ(worker_.ring.next_explanation(), 0u);
 }
 
 TEST_F(RequestRecorderTest, FailuresKeepWhatWasConsidered) {
@@ -98,20 +101,90 @@ TEST_F(RequestRecorderTest, FailuresKeepWhatWasConsidered) {
   EXPECT_EQ(kept[Text::kCause], "no_route");
   EXPECT_EQ(kept[Text::kFlag], "NR");
   EXPECT_EQ(kept[Text::kDetail], "route_not_found");
-  const auto failed = worker_.failures.Get(0);
-  ASSERT_TRUE(failed);
-  EXPECT_EQ(failed->record.number(), kept.number());
-  ASSERT_EQ(failed->decisions.size(), 1u);
-  EXPECT_EQ(failed->decisions[0].kind, "route");
-  EXPECT_EQ(failed->decisions[0].subject, "other");
-  EXPECT_EQ(failed->decisions[0].reason, "path does not match");
+  EXPECT_EQ(worker_.ring.failed(), 1u);
+  const auto explanation = worker_.ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  EXPECT_EQ(explanation->record().number(), kept.number());
+  ASSERT_EQ(explanation->decisions().size(), 1u);
+  const recorder::Decision decision = explanation->decisions()[0];
+  EXPECT_EQ(decision.kind, DecisionKind::kRoute);
+  EXPECT_EQ(decision.subject, "other");
+  EXPECT_EQ(decision.reason, "path does not match");
 }
 
-TEST_F(RequestRecorderTest, FailuresBeyondTheBudgetAreCounted) {
+TEST_F(RequestRecorderTest, FailuresBeyondTheBudgetOfTheirCauseAreCounted) {
   FailWith({failures::kRateLimited});
   for (int i = 0; i < 100; ++i) EXPECT_EQ(End()[Text::kCause], "rate_limited");
-  EXPECT_EQ(worker_.failures.noted(), 100u);
-  EXPECT_EQ(worker_.failures.kept(), 40u);
+  EXPECT_EQ(worker_.ring.failed(), 100u);
+  EXPECT_EQ(worker_.ring.next_explanation(), 40u);
+  // A flood of one cause does not hide a failure of another, nor what was retried.
+  FailWith({failures::kNoRoute});
+  End();
+  EXPECT_EQ(worker_.ring.next_explanation(), 41u);
+  call().record.failure = {};
+  call().record.status = 200;
+  call().record.routed.cluster = "c";
+  Explain(call(), DecisionKind::kRetry, "status", true, "retry_on matches");
+  End();
+  EXPECT_EQ(worker_.ring.next_explanation(), 42u);
+  EXPECT_EQ(worker_.ring.failed(), 101u);
+}
+
+TEST_F(RequestRecorderTest, SlowResponsesAreExplained) {
+  DecisionRecord& record = call().record;
+  record.status = 200;
+  record.routed.cluster = "c";
+  record.times.upstream_answered = record.times.started + RequestRecorder::kSlow;
+  End();
+  EXPECT_EQ(worker_.ring.next_explanation(), 0u);
+  record.times.upstream_answered += loop::Duration(1);
+  End();
+  EXPECT_EQ(worker_.ring.next_explanation(), 1u);
+  EXPECT_EQ(worker_.ring.failed(), 0u);
+}
+
+// Forwarding has changed the path: the reason is that of the path as it came.
+TEST_F(RequestRecorderTest, TheRoutesBeforeTheChosenOneAreExplained) {
+  route::RouteSpec other = Forwards();
+  other.name = "";
+  other.match.path = {route::PathKind::kExact, "/other"};
+  route::RouteSpec last = Forwards();
+  last.name = "last";
+  Routes({other, Forwards(), last});
+  call().record.original_path = head_.path;
+  ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
+  head_.path = "/other";
+  call().record.routed.cluster = "c";
+  call().record.status = 503;
+  call().record.policy = "ns[shop]-policy[web]-rule[2]";
+  call().record.request = &head_;
+  call().record.times.ended = loop_->Now();
+  const EndedRequest request{
+      {call().chain.owner, direction_, nullptr, false, {}, {}, ""}, call().record, nullptr};
+  recorder_.Write(call(), request);
+  const auto explanation = worker_.ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  std::string text;
+  for (const recorder::Decision& one : explanation->decisions()) {
+    text += std::string(TextOf(one.kind)) + " " + std::string(one.subject) +
+            (one.positive ? " + " : " - ") + ReasonInWords(one) + "\n";
+  }
+  EXPECT_EQ(text,
+            "route routes[0] - path does not match\n"
+            "route forwards + matches\n"
+            "authorization ns[shop]-policy[web]-rule[2] + policy matches\n");
+}
+
+TEST_F(RequestRecorderTest, WhatIsTheSameForAllRequestsIsKeptOnce) {
+  recorder_.SetOwn("spiffe://mesh/ns/shop/sa/web");
+  const std::chrono::system_clock::time_point since(std::chrono::seconds(1'795'255'233));
+  recorder_.SetConfiguration(since, "7: RouteConfiguration web version 3fa9");
+  services_.configured = since;
+  call().record.status = 200;
+  const recorder::Record kept = End();
+  EXPECT_EQ(worker_.ring.own(), "spiffe://mesh/ns/shop/sa/web");
+  EXPECT_EQ(worker_.ring.ConfigurationSince(kept.numbers().configured),
+            "7: RouteConfiguration web version 3fa9");
 }
 
 TEST_F(RequestRecorderTest, ErrorsOfTheServerAreFailures) {
@@ -140,7 +213,7 @@ TEST_F(RequestRecorderTest, RequestsWithoutAHeadAreRecorded) {
                               caller_.local_address(), ""},
                              one.record,
                              nullptr};
-  RequestRecorder(*loop_, &worker_).Write(one, request);
+  recorder_.Write(one, request);
   const auto kept = worker_.ring.Read(0);
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->numbers().status, 400);

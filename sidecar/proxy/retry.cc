@@ -7,6 +7,7 @@
 #include "sidecar/proxy/services.h"
 #include "sidecar/route/pushback.h"
 #include "sidecar/route/retry_on.h"
+#include "sidecar/upstream/retry_cap.h"
 
 namespace tulle::proxy {
 namespace {
@@ -86,7 +87,12 @@ bool EnterRetry(Call& call, Attempted what) {
     return Decide(call, what, false, "retriable_request_headers do not match");
   if (!call.retries.TryEnter(*call.cluster)) {
     call.record.retries.refused = true;
-    return Decide(call, what, false, "retry limit of the cluster reached");
+    const upstream::ClusterLimits& limits = call.cluster->limits();
+    Explain(call, DecisionKind::kRetry, what.cause, false, "retry limit of the cluster reached",
+            {.used = limits.retries.count(),
+             .allowed = upstream::RetryCap(call.cluster->spec().caps, limits),
+             .status = what.status});
+    return false;
   }
   return Decide(call, what, true, "retry_on matches");
 }

@@ -199,7 +199,17 @@ TEST_F(RoutingTest, AnUnknownClusterIsAnsweredWithTheStatusOfTheRoute) {
   EXPECT_EQ(step.answer().head->status, 404);
 }
 
-TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
+class DecisionsTest : public RoutingTest {
+ protected:
+  // At the end of the call.
+  std::vector<KeptDecision> Explained() {
+    Decisions all(arena_);
+    ExplainEnd(all, call());
+    return all.Copy();
+  }
+};
+
+TEST_F(DecisionsTest, SayWhatWasConsideredAndWhyNot) {
   route::RouteSpec path = Forwards();
   path.name = "path";
   path.match.path = {route::PathKind::kExact, "/other"};
@@ -213,25 +223,26 @@ TEST_F(RoutingTest, DecisionsSayWhatWasConsideredAndWhyNot) {
   http_.authorization = {*policy::Authorization::Compile(rules)};
   ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
   ASSERT_EQ(Authorize(call()).kind(), Step::Kind::kAnswer);
-  const std::vector<KeptDecision> all = ExplainFailure(call());
+  call().record.failure = {failures::kDenied};
+  const std::vector<KeptDecision> all = Explained();
   ASSERT_EQ(all.size(), 4u);
-  EXPECT_EQ(all[0].subject + ": " + all[0].reason, "path: path does not match");
-  EXPECT_EQ(all[1].subject + ": " + all[1].reason, "header: headers do not match");
-  EXPECT_EQ(all[2].subject + ": " + all[2].reason, "forwards: matches");
-  EXPECT_TRUE(all[2].positive);
-  EXPECT_EQ(all[3].kind, DecisionKind::kAuthorization);
-  EXPECT_EQ(all[3].subject, "deny-all");
-  EXPECT_FALSE(all[3].positive);
+  EXPECT_EQ(all[0].kind, DecisionKind::kAuthorization);
+  EXPECT_EQ(all[0].subject, "deny-all");
+  EXPECT_FALSE(all[0].positive);
+  EXPECT_EQ(all[1].subject + ": " + all[1].reason, "path: path does not match");
+  EXPECT_EQ(all[2].subject + ": " + all[2].reason, "header: headers do not match");
+  EXPECT_EQ(all[3].subject + ": " + all[3].reason, "forwards: matches");
+  EXPECT_TRUE(all[3].positive);
 }
 
-TEST_F(RoutingTest, ALongListOfRoutesDoesNotHideTheChosenOne) {
+TEST_F(DecisionsTest, ALongListOfRoutesDoesNotHideTheChosenOne) {
   route::RouteSpec other = Forwards();
   other.match.path = {route::PathKind::kExact, "/other"};
   std::vector<route::RouteSpec> routes(300, other);
   routes.push_back(Forwards());
   Routes(std::move(routes));
   ASSERT_EQ(MatchRoute(call()).kind(), Step::Kind::kContinue);
-  const std::vector<KeptDecision> all = ExplainFailure(call());
+  const std::vector<KeptDecision> all = Explained();
   ASSERT_EQ(all.size(), 33u);
   EXPECT_TRUE(all.back().positive);
 }
@@ -257,10 +268,10 @@ TEST_F(RoutingTest, DecisionsSayWhyAnAttemptIsNotMadeAgain) {
 }
 
 // A retry policy may ask for any number of attempts.
-TEST_F(RoutingTest, DecisionsAreBounded) {
+TEST_F(DecisionsTest, AreBounded) {
   Routes({Forwards()});
   for (int i = 0; i < 1000; ++i) Explain(call(), DecisionKind::kRetry, "reset", true, "again");
-  EXPECT_EQ(ExplainFailure(call()).size(), 512u);
+  EXPECT_EQ(Explained().size(), 512u);
   EXPECT_EQ(call().decisions->dropped(), 488u);
 }
 

@@ -91,6 +91,11 @@ class Observer : public upstream::BreakerObserver {
   }
   // Our own identity, from now on.
   virtual void OnOwnWorkload(const Workload&) {}
+  // The configuration that is in force from now on. `name` tells it from others.
+  virtual void OnConfigured(std::chrono::system_clock::time_point since, std::string_view name) {
+    static_cast<void>(since);
+    static_cast<void>(name);
+  }
   // Series of metrics have been taken out of the registry (telemetry::RetireIdle).
   virtual void OnSeriesRetired() {}
 };

@@ -34,7 +34,13 @@ class TrafficObserver final : public Observer {
   void OnUndetected(const BrokenConnection& connection) override { access_log_.Write(connection); }
   void OnBroken(const BrokenConnection& connection) override;
   void OnBreakerOpened(const upstream::ClusterSpec& cluster, FailureKind why) override;
-  void OnOwnWorkload(const Workload& own) override { metrics_.SetOwnWorkload(own); }
+  void OnOwnWorkload(const Workload& own) override {
+    metrics_.SetOwnWorkload(own);
+    recorder_.SetOwn(own.spiffe_id);
+  }
+  void OnConfigured(std::chrono::system_clock::time_point since, std::string_view name) override {
+    recorder_.SetConfiguration(since, name);
+  }
   void OnSeriesRetired() override;
 
  private:

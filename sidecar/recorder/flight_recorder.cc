@@ -1,6 +1,7 @@
 #include "sidecar/recorder/flight_recorder.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,44 +18,46 @@ class Newest {
  public:
   explicit Newest(size_t most) : most_(most) {}
 
-  void Add(const Ring& ring, const Record& record) {
+  void Add(Found::One one) {
     ++all_;
-    kept_.push_back({&ring, record});
+    kept_.push_back(std::move(one));
     std::push_heap(kept_.begin(), kept_.end(), IsNewer);
     if (kept_.size() <= most_) return;
     std::pop_heap(kept_.begin(), kept_.end(), IsNewer);
     kept_.pop_back();
   }
-  struct One {
-    const Ring* ring;
-    Record record;
-  };
-  std::vector<One> Take() {
+  std::vector<Found::One> Take() {
     std::sort_heap(kept_.begin(), kept_.end(), IsNewer);
     return std::move(kept_);
   }
   uint64_t left_out() const { return all_ - kept_.size(); }
 
  private:
-  static bool IsNewer(const One& a, const One& b) {
+  static bool IsNewer(const Found::One& a, const Found::One& b) {
     return std::pair(EndOf(a.record), a.record.number()) >
            std::pair(EndOf(b.record), b.record.number());
   }
 
   const size_t most_;
   uint64_t all_ = 0;
-  std::vector<One> kept_;  // a heap, the oldest first
+  std::vector<Found::One> kept_;  // a heap, the oldest first
 };
 
-Newest SearchIn(std::span<const Ring* const> rings, const RecordFilter& filter, size_t limit) {
-  Newest newest(limit);
-  for (const Ring* ring : rings) {
-    for (uint32_t place = 0; place < ring->records(); ++place) {
-      const std::optional<Record> record = ring->ReadPlace(place);
-      if (record && filter.Matches(*record)) newest.Add(*ring, *record);
-    }
+// Records first: what is overwritten meanwhile is found in its explanation.
+void SearchIn(const Ring& ring, const RecordFilter& filter, Newest& newest) {
+  std::map<uint64_t, Record> records;  // by number
+  for (uint32_t place = 0; place < ring.records(); ++place) {
+    const std::optional<Record> record = ring.ReadPlace(place);
+    if (record && filter.Matches(*record)) records.emplace(record->number(), *record);
   }
-  return newest;
+  for (uint32_t place = 0; place < ring.explanations(); ++place) {
+    std::shared_ptr<const Explanation> explanation = ring.ReadExplanationPlace(place);
+    if (explanation == nullptr || !filter.Matches(explanation->record())) continue;
+    const Record& record = explanation->record();
+    records.erase(record.number());
+    newest.Add({&ring, record, std::move(explanation)});
+  }
+  for (const auto& [number, record] : records) newest.Add({&ring, record, nullptr});
 }
 
 }  // namespace
@@ -79,14 +82,7 @@ Found FlightRecorder::Find(const RecordFilter& filter, size_t limit) const {
   std::vector<const Ring*> rings;
   for (const auto& worker : workers_) rings.push_back(&worker->ring);
   for (const Ring& ring : previous_) rings.push_back(&ring);
-  Found found = FindIn(rings, filter, limit);
-  for (Found::One& one : found.records) {
-    for (const auto& worker : workers_) {
-      if (one.ring == &worker->ring)
-        one.decisions = worker->failures.DecisionsOf(one.record.number());
-    }
-  }
-  return found;
+  return FindIn(rings, filter, limit);
 }
 
 uint64_t RingReader::Read(const std::function<void(const Record&)>& visit) {
@@ -105,10 +101,11 @@ uint64_t RingReader::Read(const std::function<void(const Record&)>& visit) {
 }
 
 Found FindIn(std::span<const Ring* const> rings, const RecordFilter& filter, size_t limit) {
-  Newest newest = SearchIn(rings, filter, limit);
+  Newest newest(limit);
+  for (const Ring* ring : rings) SearchIn(*ring, filter, newest);
   Found found;
   found.left_out = newest.left_out();
-  for (auto& one : newest.Take()) found.records.push_back({one.ring, one.record, {}});
+  found.records = newest.Take();
   return found;
 }
 

@@ -19,7 +19,7 @@ struct Found {
   struct One {
     const Ring* ring;
     Record record;
-    std::vector<KeptDecision> decisions;
+    std::shared_ptr<const Explanation> explanation;  // null: there is none
   };
   std::vector<One> records;
   uint64_t left_out = 0;  // that match, too
@@ -60,7 +60,7 @@ class RingReader {
   uint64_t next_;
 };
 
-// The records in rings, the newest first.
+// The records in rings, the newest first; also those that only an explanation has any more.
 Found FindIn(std::span<const Ring* const> rings, const RecordFilter& filter, size_t limit);
 
 }  // namespace tulle::recorder

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "sidecar/recorder/shared_words.h"
 
 namespace tulle::recorder {
 namespace {
@@ -16,8 +17,6 @@ std::array<uint8_t, kTexts> SizesOf(const Record::Words& words) {
   std::memcpy(sizes.data(), &words[kSizesAt], sizes.size());
   return sizes;
 }
-
-constexpr size_t WordsOf(size_t size) { return (size + 7) / 8; }
 
 std::string Address(const std::array<uint8_t, 16>& ip, uint8_t size, uint16_t port) {
   if (size != 4 && size != 16) return "";

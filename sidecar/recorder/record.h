@@ -72,6 +72,26 @@ struct Numbers {
 
 inline constexpr size_t kNumberWords = 14;
 static_assert(sizeof(Numbers) == kNumberWords * sizeof(uint64_t));
+
+// The words of Numbers, in their order.
+enum NumberWord : size_t {
+  kWallStarted,
+  kRequestEnded,
+  kUpstreamAsked,
+  kUpstreamAnswered,
+  kEnded,
+  kRequestBytes,
+  kResponseBytes,
+  kConfigured,
+  kSourceIp,  // two
+  kEndpointIp = kSourceIp + 2,
+  kPortsAndStatus = kEndpointIp + 2,
+  kCounts,
+};
+static_assert(offsetof(Numbers, configured) == kConfigured * sizeof(uint64_t));
+static_assert(offsetof(Numbers, endpoint_ip) == kEndpointIp * sizeof(uint64_t));
+static_assert(offsetof(Numbers, source_port) == kPortsAndStatus * sizeof(uint64_t));
+static_assert(offsetof(Numbers, attempts) == kCounts * sizeof(uint64_t));
 inline constexpr size_t kSizesAt = 1 + kNumberWords;
 inline constexpr size_t kTextsAt = kSizesAt + 2;
 static_assert(kTexts <= 16);

@@ -23,7 +23,7 @@ std::string FlagsOf(const Record& record) {
   return Printable(flags);
 }
 
-void SetTexts(const Record& record, std::string_view own, RequestRecord& message) {
+void SetTexts(const Record& record, const Surroundings& surroundings, RequestRecord& message) {
   const auto text = [&record](Text one) { return Printable(record[one]); };
   message.set_request_id(text(Text::kRequestId));
   message.set_trace_id(text(Text::kTraceId));
@@ -40,10 +40,11 @@ void SetTexts(const Record& record, std::string_view own, RequestRecord& message
   message.set_source(text(Text::kSource));
   message.set_destination(text(Text::kDestination));
   if (record.Has(kOutbound)) {
-    if (message.source().empty()) message.set_source(std::string(own));
+    if (message.source().empty()) message.set_source(Printable(surroundings.own));
   } else if (message.destination().empty()) {
-    message.set_destination(std::string(own));
+    message.set_destination(Printable(surroundings.own));
   }
+  message.set_configuration(Printable(surroundings.configuration));
 }
 
 void SetNumbers(const Record& record, RequestRecord& message) {
@@ -69,6 +70,17 @@ void SetNumbers(const Record& record, RequestRecord& message) {
   message.set_configured_micros(numbers.configured / 1000);
 }
 
+void SetDecisions(const Explanation& explanation, RequestRecord& message) {
+  for (const Decision& decision : explanation.decisions()) {
+    insight::v1::Decision& one = *message.add_decisions();
+    one.set_kind(std::string(TextOf(decision.kind)));
+    one.set_subject(Printable(decision.subject));
+    one.set_positive(decision.positive);
+    one.set_reason(Printable(ReasonInWords(decision)));
+  }
+  message.set_decisions_left_out(explanation.left_out());
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -78,19 +90,20 @@ std::string Printable(std::string_view text) {
   return printable;
 }
 
-RequestRecord MessageOf(const Record& record, std::span<const KeptDecision> decisions,
-                        std::string_view own) {
+RequestRecord MessageOf(const Record& record, const Explanation* explanation,
+                        const Surroundings& surroundings) {
   RequestRecord message;
-  SetTexts(record, own, message);
+  SetTexts(record, surroundings, message);
   SetNumbers(record, message);
-  for (const KeptDecision& decision : decisions) {
-    insight::v1::Decision& one = *message.add_decisions();
-    one.set_kind(std::string(decision.kind));
-    one.set_subject(Printable(decision.subject));
-    one.set_positive(decision.positive);
-    one.set_reason(Printable(decision.reason));
-  }
+  if (explanation != nullptr) SetDecisions(*explanation, message);
   return message;
+}
+
+RequestRecord MessageOf(const Ring& ring, const Record& record, const Explanation* explanation,
+                        const std::string& own) {
+  Surroundings surroundings{ring.own(), ring.ConfigurationSince(record.numbers().configured)};
+  if (surroundings.own.empty()) surroundings.own = own;
+  return MessageOf(record, explanation, surroundings);
 }
 
 }  // namespace tulle::recorder

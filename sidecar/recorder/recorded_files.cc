@@ -17,6 +17,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of one file.
+constexpr size_t kMostLines = Ring::kRecords + Ring::kExplanations;
+
 absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& directory) {
   std::error_code error;
   std::vector<std::string> files;
@@ -35,9 +38,10 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& directory) {
 }
 
 // In ASCII: texts and names of files may have what controls a terminal.
-std::string LineOf(const Record& record, const std::string& file) {
+std::string LineOf(const Found::One& one, const std::string& file) {
   std::string text;
-  if (!google::protobuf::util::MessageToJsonString(MessageOf(record), &text).ok()) return "";
+  const auto message = MessageOf(*one.ring, one.record, one.explanation.get());
+  if (!google::protobuf::util::MessageToJsonString(message, &text).ok()) return "";
   Json line = {{"file", file}};
   line.update(Json::parse(text, nullptr, false));
   return line.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
@@ -64,8 +68,8 @@ absl::StatusOr<std::string> RecordsOf(const std::string& directory) {
     names[all.back()] = file;
   }
   const auto every = RecordFilter::Make({}, "");
-  const Found found = FindIn(all, *every, all.size() * Ring::kRecords);
-  for (const Found::One& one : found.records) lines += LineOf(one.record, names[one.ring]);
+  const Found found = FindIn(all, *every, all.size() * kMostLines);
+  for (const Found::One& one : found.records) lines += LineOf(one, names[one.ring]);
   return lines;
 }
 

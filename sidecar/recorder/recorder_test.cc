@@ -116,9 +116,9 @@ TEST(RecordFilter, MatchesByOutcome) {
     filter.add_statuses()->set_lowest(500);
     filter.mutable_statuses(0)->set_highest(599);
   });
-  EXPECT_TRUE(Matches(server_errors, {.status = 503}));
-  EXPECT_FALSE(Matches(server_errors, {.status = 404}));
-  EXPECT_FALSE(Matches(server_errors, {.status = 600}));
+  EXPECT_TRUE(Matches(server_errors, {}));
+  EXPECT_FALSE(Matches(server_errors, {}));
+  EXPECT_FALSE(Matches(server_errors, {}));
   const RequestFilter slow = With([](auto& filter) { filter.set_at_least_milliseconds(100); });
   EXPECT_TRUE(Matches(slow, {.lasted_ms = 100}));
   EXPECT_FALSE(Matches(slow, {.lasted_ms = 99}));
@@ -164,8 +164,7 @@ TEST(RecordMessage, HasAllThatWasRecorded) {
     writer.Put<Text::kPath>("/\xff\n\"é");
     writer.Put<Text::kDetail>("upstream_reset");
   });
-  const std::vector<KeptDecision> decisions = {{"endpoint", true, "10.0.0.1:80", "chosen"}};
-  const RequestRecord message = MessageOf(*ring.Read(0), decisions, kWeb);
+  const RequestRecord message = MessageOf(*ring.Read(0), nullptr, {kWeb, ""});
   EXPECT_EQ(message.started_micros(), 1'795'255'233'031'000);
   EXPECT_EQ(message.request_ended(), 1u);  // reached
   EXPECT_EQ(message.upstream_asked(), 2u);
@@ -183,13 +182,11 @@ TEST(RecordMessage, HasAllThatWasRecorded) {
   EXPECT_TRUE(message.mutual_tls());
   EXPECT_TRUE(message.retries_exhausted());
   EXPECT_EQ(message.attempts(), 3u);
-  ASSERT_EQ(message.decisions_size(), 1);
-  EXPECT_EQ(message.decisions(0).kind(), "endpoint");
-  EXPECT_TRUE(message.decisions(0).positive());
+  EXPECT_EQ(message.decisions_size(), 0);
 }
 
 TEST(RecordMessage, LeavesOutWhatDidNotHappen) {
-  const RequestRecord message = MessageOf(Recorded({.marks = 0}), {}, kWeb);
+  const RequestRecord message = MessageOf(Recorded({.marks = 0}), nullptr, {kWeb, ""});
   EXPECT_FALSE(message.has_grpc_status());
   EXPECT_EQ(message.source(), "");
   EXPECT_EQ(message.destination(), kWeb);
@@ -210,18 +207,90 @@ TEST(FlightRecorder, FindsTheNewestOfAllWorkers) {
   EXPECT_EQ(found.left_out, 4u);
 }
 
+void Explain(Ring& ring, std::string_view subject) {
+  ring.Explain([&](ExplanationWriter& writer) {
+    writer.Add({DecisionKind::kRoute, true, subject, "matches"});
+  });
+}
+
 TEST(FlightRecorder, FindsDecisionsToo) {
   FlightRecorder recorder(2);
   for (int worker : {0, 1}) {
-    WorkerRecorder& one = recorder.worker(worker);
-    const uint64_t number = Write(one.ring, {.started_ms = worker});
-    one.failures.Keep(*one.ring.Read(number), {{"route", true, std::to_string(worker), "matches"}});
+    Write(recorder.worker(worker).ring, {.started_ms = worker});
+    Explain(recorder.worker(worker).ring, std::to_string(worker));
   }
   const Found found = recorder.Find(*RecordFilter::Make({}, ""), 10);
   ASSERT_EQ(found.records.size(), 2u);
-  ASSERT_EQ(found.records[0].decisions.size(), 1u);
-  EXPECT_EQ(found.records[0].decisions[0].subject, "1");
-  EXPECT_EQ(found.records[1].decisions[0].subject, "0");
+  ASSERT_NE(found.records[0].explanation, nullptr);
+  ASSERT_EQ(found.records[0].explanation->decisions().size(), 1u);
+  EXPECT_EQ(found.records[0].explanation->decisions()[0].subject, "1");
+  EXPECT_EQ(found.records[1].explanation->decisions()[0].subject, "0");
+}
+
+// A failure is still known when many requests have passed since.
+TEST(FlightRecorder, FindsWhatOnlyAnExplanationHas) {
+  const Ring* ring;
+  Ring small(0, 4, 2);
+  ring = &small;
+  Write(small, {.started_ms = 1, .status = 503});
+  Explain(small, "r");
+  for (int64_t i = 2; i < 10; ++i) Write(small, {.started_ms = i});
+  const Found found = FindIn({&ring, 1}, *RecordFilter::Make({}, ""), 10);
+  ASSERT_EQ(found.records.size(), 5u);
+  EXPECT_EQ(found.records[4].record.numbers().status, 503);
+  ASSERT_NE(found.records[4].explanation, nullptr);
+  EXPECT_EQ(found.records[3].explanation, nullptr);
+}
+
+TEST(RecordMessage, TellsDecisionsInWords) {
+  Ring ring(0, 2, 2);
+  ring.SetOwn(kWeb);
+  ring.SetConfiguration(0, "7: RouteConfiguration web version 3fa9");
+  Write(ring, {});
+  ring.Explain([](ExplanationWriter& writer) {
+    writer.Add({DecisionKind::kAttempt,
+                false,
+                "10.0.0.1:80",
+                "connect_refused",
+                {},
+                {.began = std::chrono::microseconds(5),
+                 .took = std::chrono::microseconds(35),
+                 .breaker = BreakerNow::kOpen}});
+    writer.Add({DecisionKind::kRetry, true, "connect_refused", "retry_on matches"});
+    writer.Add({DecisionKind::kAttempt,
+                true,
+                "10.0.0.2:80",
+                "",
+                {},
+                {.status = 200,
+                 .began = std::chrono::microseconds(90),
+                 .took = std::chrono::microseconds(7)}});
+    writer.Add({DecisionKind::kClusterLimit,
+                false,
+                "max_requests",
+                "limit reached",
+                {},
+                {.used = 2, .allowed = 2}});
+    writer.Add({DecisionKind::kRoute, false, "other\n", "path does not match"});
+    writer.LeaveOut(3);
+  });
+  const auto explanation = ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  const RequestRecord message = MessageOf(ring, explanation->record(), explanation.get());
+  std::string text;
+  for (const auto& one : message.decisions())
+    text +=
+        one.kind() + " " + one.subject() + (one.positive() ? " + " : " - ") + one.reason() + "\n";
+  EXPECT_EQ(text,
+            "route other? - path does not match\n"
+            "attempt 10.0.0.1:80 - connect_refused, began after 5 us, took 35 us, circuit breaker "
+            "open\n"
+            "retry connect_refused + retry_on matches\n"
+            "attempt 10.0.0.2:80 + status 200, began after 90 us, took 7 us\n"
+            "cluster limit max_requests - limit reached: 2 of 2\n");
+  EXPECT_EQ(message.decisions_left_out(), 3u);
+  EXPECT_EQ(message.source(), kWeb);
+  EXPECT_EQ(message.configuration(), "7: RouteConfiguration web version 3fa9");
 }
 
 TEST(RingReader, ReadsWhatComesAndCountsWhatIsLost) {

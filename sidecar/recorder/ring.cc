@@ -1,79 +1,62 @@
 #include "sidecar/recorder/ring.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
-#include "net/base/out_of_memory.h"
+#include "sidecar/recorder/file.h"
 
 namespace tulle::recorder {
 namespace {
 
-// The header has a page of its own.
+// The header has a page of its own, and so do the labels.
 constexpr size_t kHeaderBytes = 4096;
 static_assert(sizeof(RingHeader) <= kHeaderBytes);
-constexpr uint32_t kMostRecords = 64 * 1024;
+constexpr size_t kConfigurationWords = 32;
+constexpr size_t kConfigurationBytes = kConfigurationWords * sizeof(uint64_t);
+constexpr size_t kRecordsAt = kHeaderBytes + Ring::kConfigurations * kConfigurationBytes;
+static_assert(kRecordsAt % kHeaderBytes == 0);
+constexpr uint32_t kMostPlaces = 64 * 1024;
 
-size_t BytesFor(uint32_t records) { return kHeaderBytes + size_t{records} * kRecordBytes; }
-
-// Closes.
-class File {
- public:
-  File(const std::string& path, int flags)
-      : descriptor_(open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600)) {}
-  ~File() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
-
-absl::Status Failed(const std::string& path, int error) {
-  return absl::UnavailableError(absl::StrCat(path, ": ", std::strerror(error)));
+size_t BytesFor(uint32_t records, uint32_t explanations) {
+  return kRecordsAt + size_t{records} * kRecordBytes + size_t{explanations} * kExplanationBytes;
 }
 
-// Writing into a mapped file that finds no room ends the process: the room is made sure of before.
-// Files in memory are the exception, since their room would be memory that is not used yet.
-int MakeRoom(int descriptor, size_t bytes, size_t files) {
-  struct statfs system;
-  if (fstatfs(descriptor, &system) != 0) return errno;
-  if (system.f_type != TMPFS_MAGIC && system.f_type != RAMFS_MAGIC)
-    return posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
-  const bool limited = system.f_blocks != 0;
-  const auto free = static_cast<uint64_t>(system.f_bavail) * static_cast<uint64_t>(system.f_bsize);
-  if (limited && free < 2 * bytes * files) return ENOSPC;
-  return ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+bool IsPlaces(uint32_t count) {
+  return count != 0 && count <= kMostPlaces && (count & (count - 1)) == 0;
+}
+
+bool IsRing(const RingHeader& header) {
+  return std::memcmp(header.magic, RingHeader::kMagic, sizeof(header.magic)) == 0;
 }
 
 bool IsOurs(const RingHeader& header, size_t file_bytes) {
-  return std::memcmp(header.magic, RingHeader::kMagic, sizeof(header.magic)) == 0 &&
-         header.version == RingHeader::kVersion && header.record_bytes == kRecordBytes &&
-         header.records != 0 && header.records <= kMostRecords &&
-         (header.records & (header.records - 1)) == 0 && file_bytes == BytesFor(header.records);
+  return header.record_bytes == kRecordBytes && header.explanation_bytes == kExplanationBytes &&
+         header.configurations == Ring::kConfigurations && IsPlaces(header.records) &&
+         IsPlaces(header.explanations) &&
+         file_bytes == BytesFor(header.records, header.explanations);
 }
 
-// False: there is less, or it cannot be read.
-bool ReadAt(int descriptor, size_t offset, void* to, size_t bytes) {
-  return pread(descriptor, to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+// Reads a place of that many words. One that is written meanwhile has another sequence in its first
+// word before or after, and becomes empty. False: the file is shorter.
+bool ReadWords(const File& file, size_t offset, uint64_t* words, size_t count) {
+  if (!file.Read(offset, words, count * sizeof(uint64_t))) return false;
+  uint64_t sequence = 0;
+  if (!file.Read(offset, &sequence, sizeof(sequence))) return false;
+  if (sequence != words[0]) words[0] = 0;
+  return true;
 }
 
 // What a crash left is worth keeping if it recorded anything.
 void KeepFormer(const std::string& path) {
   const auto former = Ring::ReadFile(path + ".ring");
   if (former.ok() && former->next() != 0) {
-    rename((path + ".ring").c_str(), (path + ".previous.ring").c_str());
+    std::rename((path + ".ring").c_str(), (path + ".previous.ring").c_str());
   } else {
     unlink((path + ".ring").c_str());
   }
@@ -81,15 +64,10 @@ void KeepFormer(const std::string& path) {
 
 }  // namespace
 
-Mapping::~Mapping() {
-  if (begin_ != nullptr) munmap(begin_, size_);
-}
-
-Ring::Ring(uint32_t worker, uint32_t records) : records_(records) {
-  void* memory = mmap(nullptr, BytesFor(records), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) ExitOutOfMemory();
-  memory_ = Mapping(static_cast<char*>(memory), BytesFor(records));
+Ring::Ring(uint32_t worker, uint32_t records, uint32_t explanations)
+    : memory_(Mapping::OfMemory(BytesFor(records, explanations))),
+      records_(records),
+      explanations_(explanations) {
   RingHeader& about = header();
   std::memcpy(about.magic, RingHeader::kMagic, sizeof(about.magic));
   about.version = RingHeader::kVersion;
@@ -97,78 +75,110 @@ Ring::Ring(uint32_t worker, uint32_t records) : records_(records) {
   about.records = records;
   about.worker = worker;
   about.pid = static_cast<uint32_t>(getpid());
+  about.explanation_bytes = kExplanationBytes;
+  about.explanations = explanations;
+  about.configurations = kConfigurations;
   about.started = std::time(nullptr);
 }
 
 absl::StatusOr<Ring> Ring::ReadFile(const std::string& path) {
   // Not blocked by a pipe of that name.
   const File file(path, O_RDONLY | O_NONBLOCK);
-  struct stat about;
-  if (file.get() < 0 || fstat(file.get(), &about) != 0) return Failed(path, errno);
-  if (!S_ISREG(about.st_mode)) return absl::DataLossError(absl::StrCat(path, ": not a file"));
-  const auto size = static_cast<size_t>(about.st_size);
-  if (size < kHeaderBytes || size > BytesFor(kMostRecords))
-    return absl::DataLossError(absl::StrCat(path, ": not the file of a flight recorder"));
+  const absl::StatusOr<size_t> size = file.Size();
+  if (!size.ok()) return size.status();
   RingHeader header;
-  if (!ReadAt(file.get(), 0, &header, sizeof(header)) || !IsOurs(header, size)) {
+  if (!file.Read(0, &header, sizeof(header)) || !IsRing(header))
+    return absl::DataLossError(absl::StrCat(path, ": not the file of a flight recorder"));
+  if (header.version != RingHeader::kVersion) {
     return absl::DataLossError(absl::StrCat(
-        path, ": not the file of a flight recorder, or of another version of tulle-sidecar"));
+        path, ": written by another version of tulle-sidecar, in format ", header.version,
+        ", and this one reads format ", RingHeader::kVersion, "; print it with that version"));
   }
-  Ring ring(header.worker, header.records);
+  if (!IsOurs(header, *size))
+    return absl::DataLossError(absl::StrCat(path, ": the file is damaged or incomplete"));
+  Ring ring(header.worker, header.records, header.explanations);
   ring.header() = header;
-  if (!ring.ReadPlaces(file.get()))
+  if (!ring.ReadPlaces(file))
     return absl::DataLossError(absl::StrCat(path, ": the file was cut short while it was read"));
   return ring;
 }
 
-// A record that is written meanwhile has another sequence in its first word before or after.
-bool Ring::ReadPlaces(int descriptor) {
-  for (uint32_t place = 0; place < records_; ++place) {
-    const size_t offset = kHeaderBytes + size_t{place} * kRecordBytes;
-    uint64_t* const words = Place(place);
-    if (!ReadAt(descriptor, offset, words, kRecordBytes)) return false;
-    uint64_t sequence = 0;
-    if (!ReadAt(descriptor, offset, &sequence, sizeof(sequence))) return false;
-    if (sequence != words[0]) words[0] = 0;
-  }
-  return true;
+bool Ring::ReadPlaces(const File& file) {
+  const auto read = [&](uint64_t* words, size_t count) {
+    const auto offset = static_cast<size_t>(reinterpret_cast<char*>(words) - memory_.begin());
+    return ReadWords(file, offset, words, count);
+  };
+  bool whole = read(header().own, RingHeader::kLabelWords);
+  for (uint32_t i = 0; whole && i < kConfigurations; ++i)
+    whole = read(ConfigurationPlace(i).data(), kConfigurationWords);
+  for (uint32_t i = 0; whole && i < records_; ++i) whole = read(Place(i), kRecordWords);
+  for (uint32_t i = 0; whole && i < explanations_; ++i)
+    whole = read(ExplanationPlace(i), kExplanationWords);
+  return whole;
 }
 
 absl::Status Ring::MoveToFile(const std::string& path, size_t rings) {
   KeepFormer(path);
-  const std::string name = path + ".ring";
-  const File file(name, O_RDWR | O_CREAT | O_EXCL);
-  if (file.get() < 0) return Failed(name, errno);
-  int error = MakeRoom(file.get(), memory_.size(), rings);
-  if (error == 0 && pwrite(file.get(), &header(), sizeof(RingHeader), 0) < 0) error = errno;
-  // In the same place, since the worker knows its address.
-  if (error == 0 && mmap(memory_.begin(), memory_.size(), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_FIXED, file.get(), 0) == MAP_FAILED) {
-    error = errno;
-  }
-  if (error == 0) return absl::OkStatus();
-  unlink(name.c_str());
-  return Failed(name, error);
+  return memory_.MoveToFile(path + ".ring", sizeof(RingHeader), rings);
 }
 
 uint64_t* Ring::Place(uint64_t number) const {
   const size_t place = number & (records_ - 1);
-  return reinterpret_cast<uint64_t*>(memory_.begin() + kHeaderBytes) + place * kRecordWords;
+  return reinterpret_cast<uint64_t*>(memory_.begin() + kRecordsAt) + place * kRecordWords;
+}
+
+uint64_t* Ring::ExplanationPlace(uint64_t number) const {
+  const size_t place = number & (explanations_ - 1);
+  return reinterpret_cast<uint64_t*>(memory_.begin() + kRecordsAt) + records_ * kRecordWords +
+         place * kExplanationWords;
+}
+
+std::span<uint64_t> Ring::ConfigurationPlace(uint64_t number) const {
+  auto* const first = reinterpret_cast<uint64_t*>(memory_.begin() + kHeaderBytes);
+  return {first + number % kConfigurations * kConfigurationWords, kConfigurationWords};
+}
+
+void Ring::SetConfiguration(int64_t since, std::string_view text) {
+  StoreLabel(ConfigurationPlace(header().next_configuration), since, text);
+  StoreWord(&header().next_configuration, header().next_configuration + 1);
+}
+
+std::string Ring::ConfigurationSince(int64_t since) const {
+  // The newest first: most records are of it.
+  const uint64_t next = LoadWord(&header().next_configuration);
+  for (uint64_t back = 1; back <= std::min<uint64_t>(next, kConfigurations); ++back) {
+    const auto label = LoadLabel(ConfigurationPlace(next - back));
+    if (label && label->time == since) return label->text;
+  }
+  return "";
+}
+
+std::string Ring::own() const {
+  const auto label = LoadLabel(header().own);
+  return label ? label->text : "";
 }
 
 std::optional<Record> Ring::ReadPlace(uint32_t place) const {
-  uint64_t* const words = Place(place);
   Record::Words copy;
-  for (size_t i = 0; i < kRecordWords; ++i)
-    copy[i] = std::atomic_ref<uint64_t>(words[i]).load(std::memory_order_acquire);
-  if (std::atomic_ref<uint64_t>(words[0]).load(std::memory_order_relaxed) != copy[0]) return {};
-  if (!Record::IsSound(copy)) return {};
+  if (!CopyPlace(Place(place), copy) || !Record::IsSound(copy)) return {};
   return Record(copy);
 }
 
 std::optional<Record> Ring::Read(uint64_t number) const {
   auto found = ReadPlace(static_cast<uint32_t>(number & (records_ - 1)));
   if (found && found->number() != number) found.reset();
+  return found;
+}
+
+std::unique_ptr<const Explanation> Ring::ReadExplanationPlace(uint32_t place) const {
+  Explanation::Words copy;
+  if (!CopyPlace(ExplanationPlace(place), copy) || !Explanation::IsSound(copy)) return nullptr;
+  return std::make_unique<const Explanation>(copy);
+}
+
+std::unique_ptr<const Explanation> Ring::ReadExplanation(uint64_t number) const {
+  auto found = ReadExplanationPlace(static_cast<uint32_t>(number & (explanations_ - 1)));
+  if (found != nullptr && found->number() != number) found.reset();
   return found;
 }
 

@@ -5,20 +5,29 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "sidecar/recorder/explanation.h"
+#include "sidecar/recorder/explanation_writer.h"
+#include "sidecar/recorder/mapping.h"
 #include "sidecar/recorder/record.h"
 #include "sidecar/recorder/record_writer.h"
+#include "sidecar/recorder/shared_words.h"
 
 namespace tulle::recorder {
 
-// The begin of a ring's memory, and of its file.
+class File;
+
+// The begin of a ring's memory, and of its file. Labels of configurations, records and explanations
+// follow.
 struct RingHeader {
   static constexpr char kMagic[8] = {'T', 'u', 'l', 'l', 'e', 'R', 'e', 'c'};
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
+  static constexpr size_t kLabelWords = 64;
 
   char magic[8];
   uint32_t version;
@@ -26,43 +35,32 @@ struct RingHeader {
   uint32_t records;  // a power of two
   uint32_t worker;
   uint32_t pid;
-  uint32_t spare;
-  int64_t started;  // of the process, seconds, Unix time
-  uint64_t next;    // number of the next record
+  uint32_t explanation_bytes;
+  uint32_t explanations;  // a power of two
+  uint32_t configurations;
+  int64_t started;            // of the process, seconds, Unix time
+  uint64_t next;              // number of the next record
+  uint64_t next_explanation;  // number of the next explanation
+  uint64_t next_configuration;
+  uint64_t failed;            // requests so far
+  uint64_t own[kLabelWords];  // label: the SPIFFE ID of the workload
 };
 
-// A memory mapping. Moves; the last one unmaps.
-class Mapping {
- public:
-  Mapping() = default;
-  Mapping(char* begin, size_t size) : begin_(begin), size_(size) {}
-  Mapping(Mapping&& other) noexcept
-      : begin_(std::exchange(other.begin_, nullptr)), size_(other.size_) {}
-  Mapping& operator=(Mapping&& other) noexcept {
-    std::swap(begin_, other.begin_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~Mapping();
-  char* begin() const { return begin_; }
-  size_t size() const { return size_; }
-
- private:
-  char* begin_ = nullptr;
-  size_t size_ = 0;
-};
-
-// The last records of one worker, always on: a fixed number of places, of which the oldest is
-// overwritten. Its memory is used as it is written. One thread writes; any other, or another
-// process, reads at the same time, and never gets a torn record.
+// The last records of one worker, always on, with explanations of those that ended or went in an
+// unusual way: a fixed number of places each, of which the oldest is overwritten. Its memory is
+// used as it is written. One thread writes; any other, or another process, reads at the same time,
+// and never gets what is torn.
 //
 // Owner: WorkerRecorder, or who reads a file.
 class Ring {
  public:
   static constexpr uint32_t kRecords = 4096;
+  static constexpr uint32_t kExplanations = 512;
+  static constexpr uint32_t kConfigurations = 64;
 
-  // In anonymous memory. `records` is a power of two.
-  explicit Ring(uint32_t worker, uint32_t records = kRecords);
+  // In anonymous memory. Both numbers are powers of two.
+  explicit Ring(uint32_t worker, uint32_t records = kRecords,
+                uint32_t explanations = kExplanations);
   // What a file has now, also while its process writes it: a copy, so that who cuts the file short
   // meanwhile does no harm. An error says what is wrong with it.
   static absl::StatusOr<Ring> ReadFile(const std::string& path);
@@ -82,30 +80,58 @@ class Ring {
       fill(writer);
     }
     next_ = number + 1;
-    std::atomic_ref<uint64_t>(header().next).store(next_, std::memory_order_release);
+    StoreWord(&header().next, next_);
     return number;
   }
+  // The writer's thread. Explains the record written last. `fill` is called with an
+  // ExplanationWriter.
+  template <typename Fill>
+  void Explain(Fill fill) {
+    const uint64_t number = header().next_explanation;
+    {
+      ExplanationWriter writer(ExplanationPlace(number), number, Place(next_ - 1));
+      fill(writer);
+    }
+    StoreWord(&header().next_explanation, number + 1);
+  }
+  // The writer's thread.
+  void CountFailed() { StoreWord(&header().failed, header().failed + 1); }
+  void SetOwn(std::string_view spiffe_id) { StoreLabel(header().own, 0, spiffe_id); }
+  // The configuration that is in force from now on, since `since` (nanoseconds, Unix time), as
+  // records have it. `text` tells it from others.
+  void SetConfiguration(int64_t since, std::string_view text);
 
   // Any thread. Unset: it is not there yet, is being written, or was overwritten.
   std::optional<Record> Read(uint64_t number) const;
-  // The record in the place, whatever its number.
+  std::unique_ptr<const Explanation> ReadExplanation(uint64_t number) const;
+  // The record or explanation in the place, whatever its number.
   std::optional<Record> ReadPlace(uint32_t place) const;
+  std::unique_ptr<const Explanation> ReadExplanationPlace(uint32_t place) const;
   // The number of the next record.
-  uint64_t next() const {
-    return std::atomic_ref<uint64_t>(header().next).load(std::memory_order_acquire);
-  }
+  uint64_t next() const { return LoadWord(&header().next); }
+  uint64_t next_explanation() const { return LoadWord(&header().next_explanation); }
   // The number of the oldest one that may still be there.
   uint64_t oldest() const { return next() > records_ ? next() - records_ : 0; }
   uint32_t records() const { return records_; }
+  uint32_t explanations() const { return explanations_; }
   const RingHeader& about() const { return header(); }
+  // Failed requests so far.
+  uint64_t failed() const { return LoadWord(&header().failed); }
+  // SPIFFE ID of the workload; empty: it has had none.
+  std::string own() const;
+  // Of the configuration that came into force then; empty: unknown.
+  std::string ConfigurationSince(int64_t since) const;
 
  private:
-  bool ReadPlaces(int descriptor);
+  bool ReadPlaces(const File& file);
   RingHeader& header() const { return *reinterpret_cast<RingHeader*>(memory_.begin()); }
   uint64_t* Place(uint64_t number) const;
+  uint64_t* ExplanationPlace(uint64_t number) const;
+  std::span<uint64_t> ConfigurationPlace(uint64_t number) const;
 
   Mapping memory_;
   uint32_t records_;
+  uint32_t explanations_;
   uint64_t next_ = 0;  // the writer's own
 };
 

@@ -13,8 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "sidecar/recorder/failure_log.h"
-
 namespace tulle::recorder {
 namespace {
 
@@ -240,7 +238,11 @@ TEST_F(RingTest, FilesOfAnotherFormAreReplaced) {
     std::fstream file(Path() + ".ring", std::ios::in | std::ios::out | std::ios::binary);
     file.write(reinterpret_cast<const char*>(&header), sizeof(header));
   }
-  EXPECT_FALSE(Ring::ReadFile(Path() + ".ring").ok());
+  const auto old = Ring::ReadFile(Path() + ".ring");
+  EXPECT_EQ(old.status().message(), Path() +
+                                        ".ring: written by another version of tulle-sidecar, "
+                                        "in format 3, and this one reads format 2; print it "
+                                        "with that version");
   Ring ring(0, 8);
   ASSERT_TRUE(ring.MoveToFile(Path()).ok());
   EXPECT_EQ(PathOf(ring, 0), "(none)");
@@ -253,6 +255,19 @@ TEST_F(RingTest, OtherFilesAreRefused) {
   EXPECT_FALSE(Ring::ReadFile(Path("short")).ok());
   std::ofstream(Path("long")) << std::string(10'000, 'x');
   EXPECT_FALSE(Ring::ReadFile(Path("long")).ok());
+  std::ofstream(Path("empty"));
+  EXPECT_FALSE(Ring::ReadFile(Path("empty")).ok());
+  EXPECT_FALSE(Ring::ReadFile(folder_).ok());
+}
+
+TEST_F(RingTest, ACutFileIsRefused) {
+  Ring ring(0, 8);
+  ASSERT_TRUE(ring.MoveToFile(Path()).ok());
+  Write(ring, "/");
+  std::filesystem::copy(Path() + ".ring", Path("cut"));
+  std::filesystem::resize_file(Path("cut"), std::filesystem::file_size(Path("cut")) - 1);
+  EXPECT_EQ(Ring::ReadFile(Path("cut")).status().message(),
+            Path("cut") + ": the file is damaged or incomplete");
 }
 
 TEST_F(RingTest, AFileThatIsCutShortLaterDoesNoHarm) {
@@ -293,34 +308,139 @@ TEST_F(RingTest, AnIdleRingNeedsNoMemory) {
   EXPECT_LT(resident(), before + 64);
 }
 
-TEST(FailureLog, KeepsWhatTheBudgetAllows) {
-  FailureLog log;
-  int allowed = 0;
-  for (int i = 0; i < 100; ++i) allowed += log.Note(std::chrono::seconds(10));
-  EXPECT_EQ(allowed, 40);
-  EXPECT_EQ(log.noted(), 100u);
-  EXPECT_TRUE(log.Note(std::chrono::seconds(11)));
+TEST_F(RingTest, AnExplanationHasTheRecordAndTheDecisions) {
+  Ring ring(0, 8, 2);
+  const uint64_t number = Write(ring, "/explained", 503);
+  ring.Explain([](ExplanationWriter& writer) {
+    writer.Add(
+        {DecisionKind::kRateLimit, false, "l", "limit exceeded", {}, {.used = 3, .allowed = 4}});
+    writer.Add({DecisionKind::kAttempt,
+                true,
+                "",
+                "",
+                {},
+                {.status = 599,
+                 .began = std::chrono::microseconds(1),
+                 .took = std::chrono::microseconds(2),
+                 .breaker = BreakerNow::kTrial}});
+  });
+  Write(ring, "/other");
+  const auto explanation = ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  EXPECT_EQ(explanation->number(), 0u);
+  EXPECT_EQ(explanation->record().number(), number);
+  EXPECT_EQ(explanation->record()[Text::kPath], "/explained");
+  EXPECT_EQ(explanation->left_out(), 0u);
+  const std::vector<Decision> decisions = explanation->decisions();
+  ASSERT_EQ(decisions.size(), 2u);
+  EXPECT_EQ(decisions[0].kind, DecisionKind::kRateLimit);
+  EXPECT_FALSE(decisions[0].positive);
+  EXPECT_EQ(decisions[0].subject, "l");
+  EXPECT_EQ(decisions[0].reason, "limit exceeded");
+  EXPECT_EQ(decisions[0].numbers.used, 3u);
+  EXPECT_EQ(decisions[0].numbers.allowed, 4u);
+  EXPECT_TRUE(decisions[1].positive);
+  EXPECT_EQ(decisions[1].numbers.began, std::chrono::microseconds(1));
+  EXPECT_EQ(decisions[1].numbers.took, std::chrono::microseconds(2));
+  EXPECT_EQ(decisions[1].numbers.status, 599);
+  EXPECT_EQ(decisions[1].numbers.breaker, BreakerNow::kTrial);
+  EXPECT_EQ(ring.ReadExplanation(1), nullptr);
 }
 
-TEST(FailureLog, KeepsTheLastOnesWithTheirFirstDecisions) {
-  FailureLog log;
-  Ring ring(0, 128);
-  for (uint64_t i = 0; i <= FailureLog::kKept; ++i) {
-    const uint64_t number = ring.Write([](RecordWriter& writer) { writer.PutNumbers({}); });
-    log.Keep(*ring.Read(number),
-             {{"route", false, "r", "path does not match"},
-              {"route", false, "long", std::string(FailureLog::kMostText - 20, 'x')},
-              {"route", false, "too much", "x"}});
+TEST_F(RingTest, DecisionsWithoutRoomAreCounted) {
+  Ring ring(0, 8, 2);
+  Write(ring, "/");
+  const std::string text(5000, 'x');
+  ring.Explain([&](ExplanationWriter& writer) {
+    for (int i = 0; i < 10; ++i) writer.Add({DecisionKind::kRoute, false, text, text});
+    writer.Add({DecisionKind::kRoute, false, "r", "a short one still has room"});
+  });
+  const auto explanation = ring.ReadExplanation(0);
+  ASSERT_NE(explanation, nullptr);
+  const std::vector<Decision> decisions = explanation->decisions();
+  ASSERT_EQ(decisions.size() + explanation->left_out(), 11u);
+  ASSERT_EQ(explanation->left_out(), 5u);
+  EXPECT_EQ(decisions[0].subject.find_first_not_of('x'), std::string_view::npos);
+  EXPECT_EQ(decisions.back().reason, "a short one still has room");
+}
+
+TEST_F(RingTest, TheOldestExplanationIsOverwritten) {
+  Ring ring(0, 8, 2);
+  for (int i = 0; i < 3; ++i) {
+    Write(ring, "/" + std::to_string(i));
+    ring.Explain([](ExplanationWriter&) {});
   }
-  EXPECT_EQ(log.kept(), FailureLog::kKept + 1);
-  EXPECT_FALSE(log.Get(0));
-  EXPECT_FALSE(log.Get(FailureLog::kKept + 1));
-  ASSERT_TRUE(log.Get(FailureLog::kKept));
-  EXPECT_EQ(log.Get(FailureLog::kKept)->record.number(), FailureLog::kKept);
-  EXPECT_TRUE(log.DecisionsOf(0).empty());
-  const std::vector<KeptDecision> decisions = log.DecisionsOf(1);
-  ASSERT_EQ(decisions.size(), 1u);
-  EXPECT_EQ(decisions[0].reason, "path does not match");
+  EXPECT_EQ(ring.next_explanation(), 3u);
+  EXPECT_EQ(ring.ReadExplanation(0), nullptr);
+  EXPECT_EQ(ring.ReadExplanation(1)->record()[Text::kPath], "/1");
+  EXPECT_EQ(ring.ReadExplanation(2)->record()[Text::kPath], "/2");
+}
+
+TEST_F(RingTest, WhatIsTheSameForAllRequestsIsInTheFile) {
+  Ring ring(0, 8);
+  ASSERT_TRUE(ring.MoveToFile(Path()).ok());
+  EXPECT_EQ(ring.own(), "");
+  ring.SetOwn("spiffe://mesh/ns/shop/sa/web");
+  for (int i = 1; i <= 100; ++i) ring.SetConfiguration(i, "version " + std::to_string(i));
+  ring.SetConfiguration(101, std::string(5000, 'x'));
+  ring.CountFailed();
+  const auto other = Ring::ReadFile(Path() + ".ring");
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(other->own(), "spiffe://mesh/ns/shop/sa/web");
+  EXPECT_EQ(other->ConfigurationSince(100), "version 100");
+  EXPECT_EQ(other->ConfigurationSince(38), "version 38");
+  EXPECT_EQ(other->ConfigurationSince(37), "");
+  EXPECT_EQ(other->ConfigurationSince(101).find_first_not_of('x'), std::string::npos);
+  EXPECT_EQ(other->failed(), 1u);
+}
+
+// Two places, so that the reader meets the writer all the time.
+TEST_F(RingTest, AReaderNeverSeesATornExplanation) {
+  Ring ring(0, 2, 2);
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (uint64_t i = 0; !stop; ++i) {
+      const std::string text(i % 90, static_cast<char>('a' + i % 26));
+      Write(ring, text);
+      ring.Explain([&](ExplanationWriter& one) {
+        for (uint64_t j = 0; j <= i % 7; ++j) one.Add({DecisionKind::kRoute, true, text, text});
+      });
+    }
+  });
+  uint64_t seen = 0;
+  for (uint64_t tries = 0; tries < 100'000 || seen == 0; ++tries) {
+    const auto explanation = ring.ReadExplanationPlace(tries % 2);
+    if (explanation == nullptr) continue;
+    ++seen;
+    const uint64_t i = explanation->number();
+    const std::string text(i % 90, static_cast<char>('a' + i % 26));
+    ASSERT_EQ(explanation->record()[Text::kPath], text);
+    ASSERT_EQ(explanation->decisions().size(), i % 7 + 1);
+    for (const Decision& one : explanation->decisions()) ASSERT_EQ(one.reason, text);
+  }
+  stop = true;
+  writer.join();
+}
+
+// Sizes that do not fit must not be believed.
+TEST(Explanation, OfAnotherOriginIsNotSound) {
+  Explanation::Words words{};
+  words[0] = 2;
+  words[1] = 2;
+  EXPECT_TRUE(Explanation::IsSound(words));
+  words[kDecisionCountsAt] = 1;
+  EXPECT_TRUE(Explanation::IsSound(words));
+  words[kDecisionsAt] = 0xff;  // no kind
+  EXPECT_FALSE(Explanation::IsSound(words));
+  words[kDecisionsAt] = 0;
+  words[kDecisionCountsAt] = 1000;
+  EXPECT_FALSE(Explanation::IsSound(words));
+  words[kDecisionCountsAt] = 6;
+  for (size_t at = kDecisionsAt; at < kExplanationWords; ++at) words[at] = 0xffff'0000;
+  EXPECT_FALSE(Explanation::IsSound(words));
+  words[1] = 3;
+  words[kDecisionCountsAt] = 0;
+  EXPECT_FALSE(Explanation::IsSound(words));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "sidecar/recorder/failure_log.h"
 #include "sidecar/recorder/header_watch.h"
 #include "sidecar/recorder/ring.h"
 
@@ -13,7 +12,6 @@ struct WorkerRecorder {
   explicit WorkerRecorder(uint32_t worker) : ring(worker) {}
 
   Ring ring;
-  FailureLog failures;
   HeaderWatch headers;
 };
 

@@ -70,6 +70,10 @@ class Cluster : public Deletable, private PoolEvents {
   ClusterLimits& limits() const { return *resources_.limits; }
   const std::shared_ptr<const EndpointSet>& endpoint_set() const { return endpoint_set_; }
   const EndpointGroups& groups() const { return groups_; }
+  template <typename Visit>
+  void ForEachEndpoint(Visit visit) const {
+    for (const auto& endpoint : endpoints_) visit(*endpoint);
+  }
   // For status pages. Not on the data path.
   std::vector<const Endpoint*> Endpoints() const;
 

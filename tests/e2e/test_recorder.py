@@ -1,6 +1,7 @@
 """The flight recorder of a real sidecar: what it did is known after a crash."""
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -104,6 +105,101 @@ def test_a_killed_sidecar_leaves_its_records(mesh):
     files = [name for name in os.listdir(caller.state) if name.startswith("recorder-")]
     assert files and all(stat.S_IMODE(os.stat(os.path.join(caller.state, name)).st_mode) == 0o600 for name in files), files
     assert web.origin
+
+
+POLICIES = """\
+apiVersion: tulle.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {name: web}
+spec:
+  targetRef: {kind: Service, name: web}
+  retries: {attempts: 2, on: [5xx]}
+  breaker: {consecutiveFailures: 50}
+---
+apiVersion: tulle.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: callers}
+spec:
+  targetRef: {kind: Service, name: web}
+  action: ALLOW
+  rules: [{from: {principals: [ns/default/sa/nobody]}}, {from: {principals: [ns/default/sa/caller]}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{kind: Service, name: web}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /elsewhere}}]
+    backendRefs: [{name: web, port: 80}]
+  - matches: [{path: {type: PathPrefix, value: /}}]
+    backendRefs: [{name: web, port: 80}]
+"""
+
+
+def told(record, kind):
+    return [one for one in record.get("decisions", ()) if one["kind"] == kind]
+
+
+def answer_badly(request, _sock):
+    """Always to /failing, once to /retried."""
+    seen = answer_badly.seen
+    seen.append(request.path)
+    bad = request.path == "/failing" or (request.path == "/retried" and seen.count(request.path) == 1)
+    return reply(b"", "500 Internal Server Error" if bad else "200 OK")
+
+
+def test_a_killed_sidecar_leaves_what_was_decided(mesh):
+    answer_badly.seen = []
+    web, caller = mesh.add("web"), mesh.add("caller")
+    web.origin.answer = answer_badly
+    mesh.apply(POLICIES)
+    endpoint = "127.0.0.1:%d" % web.inbound
+
+    def last_of(path):
+        """Until the policies are in force."""
+        return lambda: (lambda one: one if one["attempts"] == (3 if path == "/failing" else 2) else answer_badly.seen.clear())(
+            (raw.get(caller.outbound, path, host="web"), of_path(printed(mesh, caller.state), path))[1])
+
+    for path in ("/failing", "/retried"):
+        processes.wait_until(last_of(path), path + " is retried")
+    for workload in (caller, web):
+        workload.sidecar.stop(signal.SIGKILL)
+    found = printed(mesh, caller.state)
+    failing, retried = of_path(found, "/failing"), of_path(found, "/retried")
+
+    assert failing["status"] == 500 and retried["status"] == 200, (failing, retried)
+    assert failing["source"].endswith("/sa/caller") and failing["destination"].endswith("/sa/web"), failing
+    # Its number, and the version of the resource that came last into it, as `tullectl proxy-config` shows it.
+    assert re.fullmatch(r"\d+: [A-Za-z]+ \S+ version [0-9a-f]{16}", failing["configuration"]), failing
+    routes = [(one.get("positive", False), one["reason"]) for one in told(failing, "route")]
+    assert routes == [(False, "path does not match"), (True, "matches")], failing
+    attempts = told(failing, "attempt")
+    assert [one["subject"] for one in attempts] == [endpoint] * 3, failing
+    assert all(re.fullmatch(r"status 500, began after \d+ us, took \d+ us, circuit breaker closed", one["reason"]) for one in attempts), failing
+    assert [one.get("positive", False) for one in told(failing, "retry")] == [True, True, False], failing
+    assert told(failing, "retry")[-1]["reason"] == "no retries left, status 500", failing
+    assert [(one["subject"], one["positive"]) for one in told(failing, "endpoint")] == [(endpoint, True)], failing
+    limits = {one["subject"]: one["reason"] for one in told(failing, "cluster limit")}
+    assert re.fullmatch(r"in use when the request ended: 1 of \d+", limits["max_requests"]) and len(limits) == 4, limits
+
+    attempts = told(retried, "attempt")
+    assert [(one.get("positive", False), one["reason"].split(",")[0]) for one in attempts] == [(False, "status 500"), (True, "status 200")], retried
+    inbound = of_path(printed(mesh, web.state), "/failing")
+    [policy] = told(inbound, "authorization")
+    assert policy["subject"] == "ns[default]-policy[callers]-rule[1]" and policy["positive"], inbound
+    assert inbound["destination"].endswith("/sa/web"), inbound
+
+
+def test_files_of_another_version_are_told(mesh):
+    caller = mesh.add("caller")
+    caller.sidecar.stop(signal.SIGKILL)
+    path = os.path.join(caller.state, "recorder-0.ring")
+    with open(path, "r+b") as file:
+        file.seek(8)
+        file.write(b"\1")
+    [line] = [one for one in printed(mesh, caller.state) if one["file"] == "recorder-0.ring"]
+    assert "in format 1, and this one reads format 2" in line["error"], line
 
 
 def test_printing_says_what_is_wrong(mesh, tmp_path):
