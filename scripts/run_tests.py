@@ -151,6 +151,16 @@ def scale():
     return tally
 
 
+def observing():
+    """What the flight recorder and insight cost, in instructions; a record in CPU time."""
+    built = bazel("build", "//sidecar:tulle-sidecar", "//sidecar/proxy:recorder_benchmark", "//control-plane:tulle-control", "//control-plane/cli:tullectl")
+    if built.failed:
+        return built
+    tally = run("recorder_benchmark", "bazel-bin/sidecar/proxy/recorder_benchmark", "--check")
+    tally.add(run("tests/benchmark/observing", "tests/benchmark/observing", "--rounds", "1", "--check"))
+    return tally
+
+
 def kubernetes():
     """Built once a machine; ./test uses them if they are there."""
     if shutil.which("go") is None:
@@ -208,6 +218,7 @@ def steps_of(mode):
             ("fuzzing, %d s a target" % FUZZ_SECONDS, fuzz_all),
             ("the demo's check", lambda: run("./demo --check", "./demo", "--check")),
             ("a short benchmark", lambda: run("tests/benchmark/run", "tests/benchmark/run", "--quick")),
+            ("what the flight recorder and insight cost", observing),
             ("the control plane with %d sidecars" % IMITATED_SIDECARS, scale),
         ]
     return steps

@@ -215,6 +215,18 @@ void AddProcessOptions(CLI::App& app, CommandLine& line, std::string& log_level)
       ->check(usage::Number("number", 0, 3600));
 }
 
+// To measure what they cost: nobody has a reason to switch them off, so they are not in the help.
+void AddSwitches(CLI::App& app, CommandLine& line) {
+  const auto add = [&app](const char* name, bool& value) {
+    app.add_option_function<std::string>(
+           name, [&value](const std::string& text) { value = text == "on"; })
+        ->check(CLI::IsMember({"on", "off"}))
+        ->group("");
+  };
+  add("--recorder", line.records);
+  add("--insight", line.tells_insight);
+}
+
 // What other hosts may reach.
 void AddOpenPorts(CLI::App& app, CommandLine& line, CLI::Option* control) {
   const auto add = [&app](const char* name, auto& value, const char* help, const char* type) {
@@ -287,6 +299,7 @@ Parsed ParseCommandLine(int argc, char** argv) {
       "CIDR");
   AddOpenPorts(app, line, control);
   AddProcessOptions(app, line, log_level);
+  AddSwitches(app, line);
   AddWorkloadOptions(app, line.workload);
   const auto code = usage::Parse(app, argc, argv, 1, [&] { return Check(line, log_level); });
   if (code) return {std::nullopt, *code};

@@ -37,6 +37,9 @@ struct CommandLine {
   bool cause_header = false;
   int series_expiry_seconds = 3600;
   std::vector<std::string> labels;  // KEY=VALUE, as given
+  // To measure what they cost.
+  bool records = true;        // the flight recorder
+  bool tells_insight = true;  // reports to the control plane, and answers to its questions
 };
 
 // Prints help, the version or an error, and then returns the exit code instead. Checks all flags,

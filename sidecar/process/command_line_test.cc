@@ -35,6 +35,16 @@ TEST(CommandLine, OfAMember) {
             (std::vector<uint16_t>{6379, 5432}));
 }
 
+TEST(CommandLine, RecorderAndInsightAreOnUnlessTheyAreMeasured) {
+  const Outcome usual = Member({});
+  ASSERT_TRUE(usual.parsed.command_line.has_value()) << usual.error;
+  EXPECT_TRUE(usual.parsed.command_line->records && usual.parsed.command_line->tells_insight);
+  const Outcome off = Member({"--recorder", "off", "--insight=off"});
+  ASSERT_TRUE(off.parsed.command_line.has_value()) << off.error;
+  EXPECT_FALSE(off.parsed.command_line->records || off.parsed.command_line->tells_insight);
+  EXPECT_EQ(Member({"--recorder", "no"}).parsed.exit_code, 1);
+}
+
 TEST(CommandLine, LabelsOfTheWorkload) {
   const Outcome outcome = Member({"--label", "app=cart", "--label", "version=v2"});
   ASSERT_TRUE(outcome.parsed.command_line.has_value()) << outcome.error;

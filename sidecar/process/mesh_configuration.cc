@@ -49,7 +49,7 @@ absl::Status MeshConfiguration::Prepare() {
   auto held = identity::StateDirectory::Hold(command_line_.state_directory);
   if (!held.ok()) return held.status();
   state_directory_ = *std::move(held);
-  MoveRecorder();
+  if (command_line_.records) MoveRecorder();
   const identity::IdentityFile file(command_line_.state_directory);
   if (command_line_.token_file.empty() && absl::IsNotFound(file.Load().status())) {
     return absl::FailedPreconditionError(
@@ -69,6 +69,7 @@ void MeshConfiguration::MoveRecorder() {
 }
 
 InsightStream::Parts MeshConfiguration::PrepareInsight() {
+  if (!command_line_.tells_insight) return {};
   using Kind = insight::v1::Question;
   const OwnIdentity own = [this] {
     return has_membership() && membership_->identity() != nullptr

@@ -34,7 +34,7 @@ Process::Process(loop::Loop& loop, CommandLine command_line)
       threads_(
           loop,
           {command_line_.workers, command_line_.stall_limit_seconds, command_line_.cause_header,
-           std::chrono::seconds(command_line_.series_expiry_seconds)},
+           std::chrono::seconds(command_line_.series_expiry_seconds), command_line_.records},
           metrics_, log_, collectors_, recorder_),
       ending_(loop, threads_.sidecar(), log_,
               {std::chrono::seconds(command_line_.drain_seconds),

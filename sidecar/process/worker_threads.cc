@@ -51,9 +51,10 @@ WorkerThreads::WorkerThreads(loop::Loop& loop, const Options& options, ProcessMe
 WorkerThreads::~WorkerThreads() = default;
 
 std::unique_ptr<RemoteWorker> WorkerThreads::NewWorker(int index) {
-  const auto make_observer = [this, index](loop::Loop& loop) {
-    return std::make_unique<proxy::TrafficObserver>(
-        loop, metrics_.worker(index), index, access_log_, &collectors_, &recorder_.worker(index));
+  recorder::WorkerRecorder* const recorder = options_.records ? &recorder_.worker(index) : nullptr;
+  const auto make_observer = [this, index, recorder](loop::Loop& loop) {
+    return std::make_unique<proxy::TrafficObserver>(loop, metrics_.worker(index), index,
+                                                    access_log_, &collectors_, recorder);
   };
   auto worker = std::make_unique<WorkerThread>(index, make_observer, &memory_pressure_);
   // Before its first listener, which is posted too.

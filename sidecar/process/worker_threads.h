@@ -30,6 +30,7 @@ class WorkerThreads final {
     bool shows_causes = false;     // see proxy::Services
     // Series of metrics that do not change for this long end; 0: never.
     std::chrono::seconds series_expiry{0};
+    bool records = true;  // what requests did, in the flight recorder
   };
   // References outlive this.
   WorkerThreads(loop::Loop& loop, const Options& options, ProcessMetrics& metrics,
