@@ -382,7 +382,8 @@ TEST(Policies, TheFieldThatDecidesIsNamed) {
             (Texts{"breaker_open: " + by + "breaker", "connect_timeout: " + by + "timeouts.connect",
                    "no_healthy_endpoint: " + by + "healthCheck", "overflow: " + by + "limits"}));
   const auto owners_of_post = [&] {
-    for (const auto& host : RoutesOf(mesh).virtual_hosts()) {
+    const routev3::RouteConfiguration routes = RoutesOf(mesh);
+    for (const auto& host : routes.virtual_hosts()) {
       for (const auto& each : host.routes()) {
         const bool is_post = each.has_route() && (each.route().cluster() == kPost);
         if (is_post) return OwnersIn(each.metadata());
