@@ -12,7 +12,8 @@ using telemetry::SpanWriter;
 
 constexpr size_t kMostEvents = 32;
 
-// Empty: not an event. The rest is in the attributes, or explains configuration.
+// Empty: not an event. The rest is in the attributes, explains configuration, or is a span:
+// attempts.
 std::string_view NameOf(const Decision& decision) {
   switch (decision.kind) {
     case DecisionKind::kRetry:
@@ -32,6 +33,8 @@ std::string_view NameOf(const Decision& decision) {
     case DecisionKind::kBackend:
     case DecisionKind::kTimeout:
     case DecisionKind::kPolicy:
+    case DecisionKind::kAttempt:
+    case DecisionKind::kCount:
       break;
   }
   return {};
@@ -85,6 +88,8 @@ void PutAttributes(const Decision& decision, SpanWriter& span) {
     case DecisionKind::kBackend:
     case DecisionKind::kTimeout:
     case DecisionKind::kPolicy:
+    case DecisionKind::kAttempt:
+    case DecisionKind::kCount:
       break;
   }
 }
