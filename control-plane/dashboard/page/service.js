@@ -98,7 +98,7 @@ export class ServicePage {
     const healthy = endpoints.filter((endpoint) => endpoint.health === "healthy").length;
     return [
       tile("Success", percent(all.requests - all.failures, all.requests), all.state, all.failures > 0 ? `${all.failures} of ${all.requests} failed in a minute` : "last minute"),
-      tile("Requests", rate(all.events, this.seconds), "none", all.requests > 0 ? "per second" : "connections per second"),
+      tile("Requests", rate(all.events, this.seconds), "none", all.requests === 0 && all.opened > 0 ? "connections per second" : "per second"),
       tile("Latency p95", milliseconds(all.quantile(0.95)), "none", `p50 ${milliseconds(all.quantile(0.5))} · p99 ${milliseconds(all.quantile(0.99))}`),
       tile("Mutual TLS", percent(all.mutualTls, all.events), all.isSecure === null ? "none" : all.isSecure ? "good" : "fair", "of requests and connections"),
       tile("Endpoints", `${healthy} / ${endpoints.length}`, endpoints.length === 0 ? "none" : healthy === endpoints.length ? "good" : "bad", "healthy"),
