@@ -70,7 +70,7 @@ void AddProxy(Session& session, const Json& proxies, const Json& workload,
     description->AddLine("Proxy", TextAt(proxy, "/program"));
     description->AddLine("Connected", TrueAt(proxy, "/connected") ? "yes" : "no");
     description->AddLine("Configuration", ConfigurationOf(proxy));
-    description->AddLine("Certificate", CertificateText(proxy, session.environment.now()));
+    description->AddLine("Cert expires", CertificateText(proxy, session.environment.now()));
     for (const Json& breaker : PartAt(proxy, "/openBreakers")) {
       description->AddProblem("the circuit breaker for " + TextAt(breaker, "/host") + " at " +
                               TextAt(breaker, "/endpoint") + " is open (" +

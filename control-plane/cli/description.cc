@@ -9,7 +9,7 @@
 namespace tulle::cli {
 namespace {
 
-constexpr size_t kLabelWidth = 14;
+constexpr size_t kLabelWidth = 15;
 constexpr int64_t kTrafficSeconds = 60;
 
 // "yes"; or which policy is in effect instead, or why none is.

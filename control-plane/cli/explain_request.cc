@@ -35,8 +35,9 @@ void PrintHop(Session& session, const std::vector<Hop>& hops, size_t index) {
                 << std::string(indent, ' ') << index + 1 << ". " << HopTitle(hop.record) << "\n";
   for (const auto& [name, text] : HopLines(hop.record, InnerOf(hops, index)))
     PrintNamed(session, indent + 3, name, text);
-  const std::vector<std::string> considered = ConsideredIn(hop.record);
-  const size_t most = session.invocation.format == Format::kWide ? SIZE_MAX : kMostConsidered;
+  const bool is_wide = session.invocation.format == Format::kWide;
+  const std::vector<std::string> considered = ConsideredIn(hop.record, is_wide);
+  const size_t most = is_wide ? SIZE_MAX : kMostConsidered;
   for (size_t i = 0; i < std::min(considered.size(), most); ++i)
     PrintNamed(session, indent + 3, i == 0 ? "decided" : "", considered[i]);
   if (considered.size() > most) {

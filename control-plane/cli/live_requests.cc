@@ -97,7 +97,9 @@ absl::StatusOr<Json> LiveRequests::Read() {
 
 void LiveRequests::SayProblems(const Json& news) {
   std::ostream& err = session_->err();
-  if (const int64_t left_out = NumberAt(news, "/leftOut"); left_out > 0) {
+  const int64_t left_out = NumberAt(news, "/leftOut");
+  left_out_ += left_out;
+  if (says_losses_ && left_out > 0) {
     err << "warning: " << left_out << " requests were too many to be shown: narrow the filter\n";
   }
   for (const Json& error : PartAt(news, "/errors"))

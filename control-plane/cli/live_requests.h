@@ -16,6 +16,9 @@ class LiveRequests {
  public:
   // An error: the filter is wrong, or the server does not open a tap.
   static absl::StatusOr<LiveRequests> Open(Session& session);
+  // From now on, requests that are left out are counted, without a warning each time.
+  void CountLosses() { says_losses_ = false; }
+  int64_t left_out() const { return left_out_; }
   // Ends the tap; if the server does not answer, it ends by itself.
   void Close();
 
@@ -34,6 +37,8 @@ class LiveRequests {
   Watch watch_;
   std::string path_;  // empty: it must be opened
   bool is_first_ = true;
+  bool says_losses_ = true;
+  int64_t left_out_ = 0;
 };
 
 }  // namespace tulle::cli

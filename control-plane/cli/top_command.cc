@@ -28,7 +28,7 @@ std::string SuccessOf(const RequestCounts::Row& row) {
   return SuccessText(traffic);
 }
 
-void PrintTable(Session& session, const RequestCounts& counts) {
+void PrintTable(Session& session, const RequestCounts& counts, int64_t left_out) {
   Table table({"CALLER", "SERVICE", "METHOD", "PATH", "COUNT", "BEST", "WORST", "LAST", "SUCCESS"});
   for (const RequestCounts::Row& row : counts.Busiest(kMostRows)) {
     table.AddRow({row.caller, row.service, row.method, row.path, std::to_string(row.count),
@@ -36,6 +36,12 @@ void PrintTable(Session& session, const RequestCounts& counts) {
                   MicrosText(row.last_micros), SuccessOf(row)});
   }
   session.Show(table);
+  if (left_out > 0) {
+    session.out()
+        << "\nNot counted: " << left_out
+        << " requests, since a sidecar shows at most 100 a second. `tullectl stat` counts "
+           "all.\n";
+  }
 }
 
 // One document of each round.
@@ -78,7 +84,8 @@ absl::Status Follow(Session& session, LiveRequests& live, const Interruption& in
     if (!*goes_on) return absl::OkStatus();
     {
       Screen screen(session);
-      session.wants_json() ? PrintAsJson(session, counts) : PrintTable(session, counts);
+      session.wants_json() ? PrintAsJson(session, counts)
+                           : PrintTable(session, counts, live.left_out());
       screen.Show(shown == 1);
     }
     if (!session.out().good() || shown == session.invocation.refreshes) return absl::OkStatus();
@@ -91,6 +98,7 @@ absl::StatusOr<int> Top(Session& session) {
   const Interruption interruption;
   auto live = LiveRequests::Open(session);
   if (!live.ok()) return live.status();
+  live->CountLosses();
   const absl::Status followed = Follow(session, *live, interruption);
   live->Close();
   if (!followed.ok()) return followed;

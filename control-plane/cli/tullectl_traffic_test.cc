@@ -59,13 +59,13 @@ TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAService) {
   Add(edge, {503, -1, "UH"}, {6});
   ASSERT_EQ(Run({"apply", "-f", "-"}, kRoute), 0) << err;
   EXPECT_EQ(Run({"describe", "service", "post"}), 0) << err;
-  EXPECT_NE(out.find("Name:         post\nNamespace:    default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("Name:          post\nNamespace:     default\n"), std::string::npos) << out;
   EXPECT_NE(out.find("httproute/post"), std::string::npos) << out;
   EXPECT_NE(out.find("web.shop"), std::string::npos) << out;
   EXPECT_NE(out.find("503 UH (6)"), std::string::npos) << out;
   EXPECT_NE(out.find("proxy post-1 is REJECTED (clusters)"), std::string::npos) << out;
   EXPECT_EQ(Run({"describe", "httproute/post"}), 0) << err;
-  EXPECT_NE(out.find("Services:     post.default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("Services:      post.default\n"), std::string::npos) << out;
   EXPECT_NE(out.find("backendRefs"), std::string::npos) << out;
   EXPECT_EQ(Run({"describe", "svc", "nothing"}), 1);
   EXPECT_NE(err.find("service nothing not found"), std::string::npos) << err;
@@ -107,7 +107,7 @@ TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAWorkload) {
   EXPECT_EQ(Run({"get", "workloads", "-o", "name"}), 0) << err;
   EXPECT_NE(out.find("workload/post-1\n"), std::string::npos) << out;
   EXPECT_EQ(Run({"describe", "workload", "post-1"}), 0) << err;
-  EXPECT_NE(out.find("Name:         post-1\nNamespace:    default\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("Name:          post-1\nNamespace:     default\n"), std::string::npos) << out;
   EXPECT_NE(out.find("Configuration: REJECTED (clusters)\n"), std::string::npos) << out;
   EXPECT_NE(out.find("no: overridden by peerauthentication/post"), std::string::npos) << out;
   EXPECT_NE(out.find("check \"configuration accepted\" fails: post-1"), std::string::npos) << out;

@@ -48,10 +48,24 @@ int64_t MeshOf(const Json& span) {
   return micros;
 }
 
+// " 503 connect_failed" of one that failed, else its status.
+std::string OutcomeOf(const Json& span) {
+  const Json& attributes = PartAt(span, "/attributes");
+  const auto text = [&attributes](const char* name) {
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? std::string() : TextAt(*found, "");
+  };
+  std::string status = text("http.response.status_code");
+  if (status.empty()) status = text("rpc.response.status_code");
+  const std::string error = text("error.type");
+  return (status.empty() ? "" : " " + status) +
+         (error.empty() || error == status ? "" : " " + error);
+}
+
 std::string LabelOf(const Json& span) {
   const std::string kind = TextAt(span, "/kind");
   return absl::StrCat(TextAt(span, "/service"), " ", TextAt(span, "/name"),
-                      kind.empty() ? "" : " (" + kind + ")");
+                      kind.empty() ? "" : " (" + kind + ")", OutcomeOf(span));
 }
 
 // Spans below their parents, in order of time.

@@ -161,10 +161,11 @@ const Json* InnerOf(const std::vector<Hop>& hops, size_t of) {
   return nullptr;
 }
 
-std::vector<std::string> ConsideredIn(const Json& record) {
+std::vector<std::string> ConsideredIn(const Json& record, bool with_limits) {
   std::vector<std::string> considered;
   for (const Json& decision : PartAt(record, "/decisions")) {
     const std::string kind = TextAt(decision, "/kind");
+    if (!with_limits && kind == "cluster limit" && TrueAt(decision, "/positive")) continue;
     const std::string subject = TextAt(decision, "/subject");
     std::string text = kind;
     if (!subject.empty()) text += " " + (kind == "authorization" ? PolicyText(subject) : subject);

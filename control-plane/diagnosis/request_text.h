@@ -30,7 +30,8 @@ struct Owner {
 };
 Owner OwnerOf(const Json& record, const std::string& cause);
 // What was considered: "route cart: the path does not match".
-std::vector<std::string> ConsideredIn(const Json& record);
+// Without `with_limits`, limits that were not reached are left out.
+std::vector<std::string> ConsideredIn(const Json& record, bool with_limits = true);
 // "12.3ms, of which 11.8ms in cart.shop and 0.5ms in the mesh and the network".
 std::string TimeOf(const std::vector<Hop>& hops);
 // "2026-11-23T15:04:05.123Z".
