@@ -32,7 +32,6 @@ spec:
     timeouts: {backendRequest: 300ms}
     retry: {attempts: 1}
   - matches: [{path: {type: Exact, value: /nowhere}}]
-    backendRefs: [{name: nowhere, port: 80}]
   - backendRefs: [{name: web, port: 80}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -138,14 +137,14 @@ class FailingMesh:
 
     def answer(self, got, sock):
         if got.path.startswith("/slow"):
-            self.over.wait(8)
+            self.over.wait(3)
         if got.path in ("/slow/closes", "/closes"):
             raise EOFError
         if got.path == "/resets":
             raise ConnectionAbortedError
         if got.path == "/garbage":
             return b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
-        if got.path == "/fails":
+        if got.path in ("/fails", "/unhealthy"):
             return reply(b"", "503 Service Unavailable")
         if got.path == "/cut":
             sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 50)

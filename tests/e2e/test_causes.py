@@ -11,7 +11,6 @@ import threading
 from control import Refused, binary
 from control_group import ControlGroup
 from failing_mesh import BYTES_PORT, GONE_PORT, ROUTED_PORT, STUCK_PORT, USUAL, Asked, FailingMesh
-from origin import reply
 import processes
 import pytest
 import raw
@@ -27,6 +26,8 @@ ELSEWHERE = {
     "internal": "a defect of the sidecar itself",
     "connection_closed_unused": "needs a connection to end in the microseconds before a request is written to it: client_connection_test.cc",
     "egress_denied": "needs redirected traffic: test_transparent.py",
+    "plaintext_refused": "ends connections, before there is a request: test_denials.py",
+    "no_filter_chain": "ends connections, before there is a request: ended_test.cc",
 }
 CASES = {}
 
@@ -72,6 +73,7 @@ simple("unknown_host", host="nowhere")
 simple("not_http_port", host="web:%d" % BYTES_PORT)
 simple("backend_invalid", path="/nowhere")
 # The way to the upstream.
+simple("no_healthy_endpoint", USUAL + ", healthCheck: {path: /unhealthy, interval: 100ms, unhealthyAfter: 1}")
 simple("breaker_open", "breaker: {consecutiveFailures: 1, openFor: 30s}", path="/fails")
 simple("connect_failed", host="web:%d" % GONE_PORT)
 simple("connect_timeout", host="web:%d" % STUCK_PORT)
@@ -123,13 +125,6 @@ def _finds_no_place(mesh):
         holder.send(head(target="GET /slow HTTP/1.1"))
         processes.wait_until(lambda: len(mesh.web.origin.requests) > before, "one is under way")
         return mesh.ask()
-
-
-@causes("no_healthy_endpoint", USUAL + ", healthCheck: {path: /unhealthy, interval: 100ms, unhealthyAfter: 1}")
-def _finds_nobody_healthy(mesh):
-    usual = mesh.web.origin.answer
-    mesh.web.origin.answer = lambda request, sock: reply(b"", "500 Broken") if request.path == "/unhealthy" else usual(request, sock)
-    return mesh.ask()
 
 
 @pytest.fixture(scope="module", name="world")
@@ -271,6 +266,7 @@ def refused_by_tls(world):
 
 
 def test_a_sidecar_that_is_short_of_memory(world):
+    world.use(USUAL)
     group = ControlGroup(256 * MIB)
     small = world.mesh.new_workload("small")
     world.mesh.make_token("small")
@@ -304,6 +300,7 @@ def test_a_sidecar_that_is_short_of_memory(world):
 
 def test_a_sidecar_that_ends_before_its_requests(world):
     """It is gone when somebody asks, so that its state directory has the answer."""
+    world.use(USUAL)
     last = world.add("last", "--drain-time=1")
     processes.wait_until(lambda: raw.get(last.outbound, host="web").status == 200, "it calls")
     with raw.Raw(last.outbound) as client:
