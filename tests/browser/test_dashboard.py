@@ -270,6 +270,7 @@ def test_errors_are_grouped_and_one_is_explained(page):
     page.wait_for(".crumbs", explained)
     page.go("#/request/none-has-this")
     page.wait_for("h2", "no sidecar knows a request")
+    assert all("none-has-this" in line and "404" in line for line in page.complaints())
 
 
 def test_requests_are_tapped(page):

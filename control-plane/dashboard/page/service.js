@@ -34,7 +34,8 @@ export class ServicePage {
     const host = this.service?.host ?? this.links[0]?.service.host;
     [this.history, this.routes] = host ? await Promise.all([this.loadHistory(host, signal), get("/v1/traffic/routes", {window: LAST, service: host}, signal)]) : [null, null];
     // Routes may lead all of its requests to other services.
-    if (this.links.length === 0) this.links = this.routes?.links ?? [];
+    this.isRouted = this.links.length === 0 && (this.routes?.links ?? []).length > 0;
+    if (this.isRouted) this.links = this.routes.links;
   }
 
   async loadHistory(host, signal) {
@@ -56,6 +57,7 @@ export class ServicePage {
       wanted.isChosen = true;
       this.refreshNow();
     }));
+    this.past.hidden = this.isRouted; // the services that its routes lead to have one
     this.drawCharts();
     show(this.rest, this.shownCallers(), this.shownRoutes(), this.shownErrors(all), this.shownEndpoints(), this.shownCalls(), this.shownPolicies(), this.shownIdentities());
   }
@@ -70,11 +72,12 @@ export class ServicePage {
     this.tiles = element("div.tiles");
     this.range = element("div.tools");
     this.rest = element("div.columns");
+    this.past = element("section.card", {}, this.range, element("div.charts", {}, Object.values(this.charts).map((chart) => chart.holder)));
     show(this.main,
       element("p.crumbs", {}, element("a", {href: "#/services"}, "Services"), " / ", this.namespace),
       element("h1", {}, this.name),
       this.tiles,
-      element("section.card", {}, this.range, element("div.charts", {}, Object.values(this.charts).map((chart) => chart.holder))),
+      this.past,
       this.rest);
   }
 
@@ -113,13 +116,15 @@ export class ServicePage {
     const links = this.routes?.links ?? [];
     if (links.length === 0) return null;
     const sums = sumsBy(links, (link) => JSON.stringify([link.route, shownName(link.backend)]));
+    const backends = new Map(links.map((link) => [shownName(link.backend), link.backend]));
     const rows = [...sums].map(([key, traffic]) => ({route: JSON.parse(key)[0], backend: JSON.parse(key)[1], traffic})).sort((a, b) => b.traffic.events - a.traffic.events);
     const own = shownName(this);
+    const shown = (name) => (backends.get(name).namespace ? element("a", {href: serviceAddress(backends.get(name)), "data-key": "backend-" + name}, name) : name);
     return card("Routes", table({
       rows, caption: "Last minute, as the callers' sidecars chose them", most: 50,
       columns: [
         {name: "Route", cell: (row) => row.route || "default"},
-        {name: "Backend", cell: (row) => (row.backend === own ? "this service" : row.backend)},
+        {name: "Backend", cell: (row) => (row.backend === own ? "this service" : shown(row.backend))},
         ...goldenColumns(this.routes.seconds),
       ],
     }));
