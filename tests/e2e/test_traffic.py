@@ -41,7 +41,7 @@ def test_requests_and_their_failures_are_reported(mesh):
     found = processes.wait_until(lambda: with_requests(mesh, answered + 25), "they are reported", 30)
     assert (found["requests"], found["failures"]) == (answered + 25, 5), found
     assert found["mutualTls"] == found["requests"], found
-    assert found["outcomes"] == [{"code": 500, "flags": "", "count": 5}], found
+    assert found["outcomes"] == [{"code": 500, "flags": "", "count": 5, "failure": True}], found
     assert found["source"]["spiffeId"].endswith("/sa/caller") and found["destinations"][0]["spiffeId"].endswith("/sa/web"), found
     assert 0 < found["latencyMs"]["p50"] <= found["latencyMs"]["p99"], found
 
