@@ -9,8 +9,8 @@ namespace tulle::sidecar {
 namespace {
 
 constexpr char kNoListener[] =
-    "no listener takes it: the service is not known to this sidecar yet. A sidecar that intercepts "
-    "traffic knows those that its application has called";
+    "no listener takes it: this sidecar does not know the service or the port yet. A sidecar that "
+    "intercepts traffic knows what its application has called";
 
 }  // namespace
 

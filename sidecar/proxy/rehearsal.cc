@@ -80,10 +80,15 @@ Place FindOutbound(const Services& services, const std::vector<const ListenerSpe
         named = {listener, chain};
     }
   }
+  if (named.listener != nullptr) return named;
   // A dialled address belongs to a service, of which an intercepting sidecar learns when it is
   // called.
-  const bool is_known = named.listener != nullptr || request.destination.is_set();
-  return is_known ? named : FindUnknown(services, listeners, head);
+  const bool intercepts =
+      std::any_of(listeners.begin(), listeners.end(), [](const ListenerSpec* listener) {
+        return listener->direction == Direction::kOutbound && listener->hand_off;
+      });
+  if (intercepts && request.destination.is_set()) return named;
+  return FindUnknown(services, listeners, head);
 }
 
 bool TakesPort(const ListenerSpec& listener, const FilterChainSpec& chain, uint16_t port) {

@@ -150,6 +150,8 @@ TEST_F(RehearsalTest, AnUnknownHostGoesWhereUnknownHostsGo) {
   EXPECT_EQ(answered.status, 404);
   EXPECT_EQ(answered.route, "unknown_host");
   request.destination = *SocketAddress::Parse("240.0.0.9", 80);
+  EXPECT_EQ(Ask(request).status, 404) << "a port that the service does not have";
+  outbound_.hand_off = true;
   EXPECT_EQ(Ask(request).listener, "") << "a service that is not known yet";
 }
 

@@ -78,6 +78,12 @@ def tullectl(mesh, *arguments):
     return ran.returncode, ran.stdout + ran.stderr
 
 
+def check(mesh, *arguments):
+    """(exit code, what it prints, on one line) of authz check"""
+    code, text = tullectl(mesh, "authz", "check", *arguments)
+    return code, " ".join(text.split())
+
+
 def what_if(mesh, *arguments, expected=0):
     code, text = tullectl(mesh, "explain", "--from", "caller", *arguments, "-o", "json")
     assert code == expected, text
@@ -130,12 +136,13 @@ def test_authz_check_decides_as_the_sidecar_of_the_service(mesh):
 
 def test_authz_check_takes_callers_that_are_not_connected_and_names_the_port(mesh):
     mesh.apply(ONLY_STRANGERS)
-    denied = processes.wait_until(lambda: (lambda ran: ran if ran[0] else None)(tullectl(mesh, "authz", "check", "--from", "caller", "--to", "web")), "the policy is in force")
-    assert "only-strangers" in denied[1] and "names caller.default" in denied[1], denied
-    code, text = tullectl(mesh, "authz", "check", "--from", "stranger.other", "--to", "web")
-    assert code == 0 and "spiffe://cluster.local/ns/other/sa/stranger" in text and "Port        80" in text, text
-    assert "allowed by" in text and "AuthorizationPolicy default/only-strangers, rule 0" in text, text
-    code, text = tullectl(mesh, "authz", "check", "--from", "stranger.other", "--to", "web", "--method", "POST")
+    processes.wait_until(lambda: check(mesh, "--from", "caller", "--to", "web")[0] == 1, "the policy is in force")
+    code, text = check(mesh, "--from", "caller", "--to", "web")
+    assert code == 1 and "only-strangers" in text and "no rule of theirs names caller.default" in text, text
+    code, text = check(mesh, "--from", "stranger.other", "--to", "web")
+    assert code == 0 and "spiffe://cluster.local/ns/other/sa/stranger" in text and "Port 80 of the service" in text, text
+    assert "allowed by AuthorizationPolicy default/only-strangers, rule 0" in text, text
+    code, text = check(mesh, "--from", "stranger.other", "--to", "web", "--method", "POST")
     assert code == 1 and "method does not match" in text and "rules[].to" in text, text
 
 
@@ -148,7 +155,7 @@ def test_an_unknown_host_ends_as_a_request_does(mesh):
 
 
 def test_plaintext_is_closed_where_it_is_refused(mesh):
-    code, text = tullectl(mesh, "authz", "check", "--to", "web")
+    code, text = check(mesh, "--to", "web")
     assert code == 1 and "would close the connection" in text and "UAEX" not in text, text
 
 
