@@ -187,6 +187,6 @@ def test_describe_shows_what_concerns_a_service(mesh):
     raw.get(mesh.caller.outbound, "/", host="web")
     code, text = tullectl(mesh, "describe", "service", "web")
     assert code == 0 and "httproute/web" in text and "authorizationpolicy/no-admin" in text, text
-    assert "SYNCED" in text and "Problems: <none>" in text, text
+    assert "SYNCED" in text and "httproute/web: spec.rules[0].backendRefs[0]: Service default/nothing not found" in text, text
     code, text = tullectl(mesh, "describe", "authorizationpolicy", "no-admin")
     assert code == 0 and "web.default" in text and "DENY" in text, text
