@@ -10,6 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import mesh_checks  # noqa: E402
+import processes  # noqa: E402
 import resilience_checks  # noqa: E402
 from api_door import ApiDoor  # noqa: E402
 from shop import SPLIT, Demo  # noqa: E402
@@ -72,6 +73,8 @@ def commands(demo):
 
 def check_commands(demo):
     """They work as they are printed, in the folder of the tree."""
+    # The control plane was restarted: it has numbers when an interval of ten seconds is over.
+    processes.wait_until(lambda: demo.mesh.tullectl("stat"), "sidecars have reported their traffic", 40)
     wrong = []
     for _, command, code in commands(demo):
         done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
