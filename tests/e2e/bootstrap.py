@@ -26,9 +26,9 @@ def connection_manager(routes=None, *, codec="AUTO", filters=(), virtual_hosts=N
         "use_remote_address": False, "normalize_path": True, **options}}
 
 
-def tcp_proxy(cluster="origin"):
+def tcp_proxy(cluster="origin", **options):
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": {
-        "@type": TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": cluster}}
+        "@type": TYPE + "extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": cluster, **options}}
 
 
 def listener(port, *filters, tls=None, name=None, **options):
