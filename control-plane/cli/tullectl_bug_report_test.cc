@@ -291,8 +291,7 @@ TEST_F(BugReportsInACluster, LogsOfPodsAreInIt) {
   EXPECT_EQ(files["tulle-bug-report/logs/1-tulle-control-0/tulle-control.log"],
             "listening\nauthorization: Bearer [redacted]\n");
   EXPECT_EQ(files["tulle-bug-report/logs/1-tulle-control-0/previous.log"], "out of memory\n");
-  EXPECT_EQ(files["tulle-bug-report/proxies/1-post-1/sidecar.log"],
-            "GET /items?key=[redacted] 503\n");
+  EXPECT_EQ(files["tulle-bug-report/proxies/1-post-1/sidecar.log"], "GET /items?[redacted] 503\n");
   EXPECT_FALSE(files.contains("tulle-bug-report/logs/WHERE.txt"));
 }
 
