@@ -137,7 +137,7 @@ TEST_F(LiveTest, ARequestIsExplained) {
   EXPECT_EQ(json["asked"], 1);
   EXPECT_EQ(json["hops"][0]["title"], "web.shop calls cart.shop");
   EXPECT_EQ(json["hops"][0]["cause"], "overflow") << "the record itself";
-  EXPECT_EQ(json["hops"][0]["lines"][0], (Json{{"name", "sidecar"}, {"text", "post-1"}}));
+  EXPECT_EQ(json["hops"][0]["lines"][0], (Json{{"name", "sidecar"}, {"text", "web"}}));
   EXPECT_EQ(json["verdict"]["cause"], "overflow");
   EXPECT_EQ(json["verdict"]["hop"], 0);
   EXPECT_FALSE(json["verdict"]["nextStep"].get<std::string>().empty());

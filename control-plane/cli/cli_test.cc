@@ -238,7 +238,7 @@ TEST(CommandLine, WhatFollowsTwoDashesIsAProgramOrARequest) {
       {{"explain", "--from", "web", "--"}, "-- must be followed by the METHOD and the URL"},
       {{"explain", "--from", "web", "--", "GET"}, "-- must be followed by the METHOD and the URL"},
       {{"explain", "--", "GET", "http://cart/"}, "requires --from"},
-      {{"status", "--", "cart"}, "unexpected argument \"cart\""},
+      {{"status", "--", "cart"}, "unexpected argument --"},
   };
   for (const Case& each : cases) {
     const auto refused = ParseCommandLine(each.arguments);

@@ -103,8 +103,7 @@ absl::Status ExplainError(const CLI::App& app, const std::vector<std::string>& a
     const auto [text, hint] = usage::UnknownOption(*trail.command, trail.unknown_option, see);
     return UserError(text, hint);
   }
-  std::vector<std::string> rest = app.remaining(/*recurse=*/true);
-  std::erase(rest, "--");  // it is right, and what follows is not
+  const std::vector<std::string> rest = app.remaining(/*recurse=*/true);
   const auto [text, hint] = usage::Explain(*trail.command, rest, error, see);
   const bool has_extra_file =
       !rest.empty() && !rest.front().starts_with("-") && TakesValue(*trail.command, "--filename");
@@ -156,15 +155,12 @@ void CollectWords(const CLI::App& app, const std::string& path, Vocabulary* voca
 bool HasProgram(const CLI::App& command) { return command.get_name() == "run"; }
 bool HasRequest(const CLI::App& command) { return command.get_name() == "explain"; }
 
-// `tullectl help get` is `tullectl get --help`. Elsewhere -- ends the options, as usual.
+// `tullectl help get` is `tullectl get --help`.
 std::vector<std::string> OwnWords(const CLI::App& app, const std::vector<std::string>& arguments) {
   const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   std::vector<std::string> own(arguments.begin(), mark);
-  if (mark != arguments.end()) {
-    const CLI::App& command = *FollowTrail(app, own).command;
-    if (!HasProgram(command))
-      own.insert(own.end(), HasRequest(command) ? mark + 1 : mark, arguments.end());
-  }
+  if (mark != arguments.end() && HasRequest(*FollowTrail(app, own).command))
+    own.insert(own.end(), mark + 1, arguments.end());
   if (own.empty() || own[0] != "help") return own;
   if (own.size() > 1) own.erase(own.begin());
   if (arguments.size() == 1) own[0] = "--help";
@@ -207,8 +203,11 @@ std::variant<Invocation, HelpText, absl::Status> ParseCommandLine(
   }
   Invocation& invocation = grammar.invocation();
   if (mark == arguments.end()) return invocation;
-  if (HasProgram(command)) invocation.run.program.assign(mark + 1, arguments.end());
-  if (HasRequest(command) && invocation.what_if.url.empty()) {
+  if (HasProgram(command)) {
+    invocation.run.program.assign(mark + 1, arguments.end());
+  } else if (!HasRequest(command)) {
+    return UserError("unexpected argument --", "see `" + PathOf(command) + " --help`");
+  } else if (invocation.what_if.url.empty()) {
     return UserError("-- must be followed by the METHOD and the URL of a request",
                      "tullectl explain --from CALLER -- GET http://SERVICE/PATH");
   }

@@ -35,7 +35,7 @@ void Grammar::AddExplain() {
           "  tullectl explain 6b1d2b3c-52a9-4a4d-9f0e-1f6a2c7d8e90      # a request\n"
           "  tullectl explain 4bf92f3577b34da6a3ce929d0e0e4736          # a trace\n"
           "  tullectl explain --from web.shop -- GET http://cart/items  # what would happen\n"
-          "  tullectl explain                                           # the kinds of policies\n"
+          "  tullectl explain                                           # kinds of policy\n"
           "  tullectl explain rp.spec.timeouts.request                  # a field\n"
           "  tullectl explain httproute.spec --recursive",
           std::nullopt);

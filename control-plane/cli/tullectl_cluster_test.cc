@@ -257,6 +257,8 @@ TEST_F(TwoReplicas, RequestsAreThoseThatSidecarsOfAllKnow) {
   EXPECT_EQ(out.find("\n3. "), std::string::npos) << out;
   EXPECT_NE(err.find("1 of 5 sidecars did not answer"), std::string::npos) << err;
   // As the dashboard asks.
+  Reply("a", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
+  Reply("b", "/v1/traffic?window=1", {{"seconds", 1}, {"links", Json::array()}});
   ReplyOfService("/dashboard/", "the page");
   Json page;
   serve_page = [&](const PageServing& serving) -> absl::StatusOr<int> {

@@ -196,6 +196,7 @@ TEST_F(RequestCommands, ThePolicyThatDecidesIsNamed) {
   auto records = Denied();
   RequestRecord& limited = records[0];
   limited.clear_policy();
+  limited.clear_decisions();
   limited.set_cause("rate_limited");
   limited.set_status(429);
   records[1].set_status(429);
