@@ -337,6 +337,7 @@ TEST_F(RequestCommands, TapLooksForHeadersAndShowsThem) {
       insight::v1::Answer answer;
       answer.set_question(id);
       RequestRecord& record = *answer.add_requests() = Denied()[0];
+      record.set_ended(500'000);  // as the filter wants it
       insight::v1::ShownHeader& shown = *record.add_request_headers();
       shown.set_name("x-user\x1b[2J");
       shown.set_value("<b>\x1b[2J\xc2\x9b");

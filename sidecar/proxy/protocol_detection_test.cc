@@ -134,6 +134,7 @@ TEST_F(DetectionTest, TheVerdictSaysWhatWasSeen) {
     Speak({text});
     EXPECT_EQ(verdict_, verdict) << text;
     client_.Close(false);
+    client_.ready = false;
     Pass(milliseconds(10));
   }
 }
