@@ -203,7 +203,7 @@ TEST_F(RequestCommands, ThePolicyThatDecidesIsNamed) {
   width = 300;
   Know(records);
   ASSERT_EQ(Run({"explain", kId}), 0) << err;
-  EXPECT_FALSE(Says("Policy ")) << out;
+  EXPECT_FALSE(Says("\nPolicy ")) << out;
   auto& decision = *limited.add_decisions();
   decision.set_kind("policy");
   decision.set_subject("ResiliencePolicy shop/cart spec.rateLimit");
