@@ -225,9 +225,9 @@ TEST_F(TwoReplicas, TrafficIsThatOfTheSidecarsOfAll) {
            LinkOf("", "cart", "destination", 62)}}});
   EXPECT_EQ(Run({"edges"}), 0) << err;
   EXPECT_EQ(out,
-            "SOURCE     SERVICE     PROTOCOL   MTLS   SUCCESS   RPS    P99\n"
-            "unknown    cart.shop   http       yes    98.38%    1.0    0.5ms\n"
-            "web.shop   cart.shop   http       yes    99.67%    10.0   0.5ms\n");
+            "CALLER     SERVICE     IDENTITY   PROTOCOL   MTLS   SUCCESS   RPS    P99\n"
+            "unknown    cart.shop   -          http       yes    98.38%    1.0    0.5ms\n"
+            "web.shop   cart.shop   -          http       yes    99.67%    10.0   0.5ms\n");
   EXPECT_EQ(Run({"stat", "-o", "wide"}), 0) << err;
   EXPECT_NE(out.find("503 UH (3)"), std::string::npos) << out;
   EXPECT_EQ(Run({"stat", "-o", "json"}), 0) << err;

@@ -97,7 +97,9 @@ TEST_F(TrafficCommands, DescribeSaysWhichPolicyIsInEffectAndWhatIsWrongWithIt) {
       << out;
   EXPECT_NE(out.find("Service/post   yes"), std::string::npos) << out;
   EXPECT_EQ(Run({"describe", "rp", "lost"}), 0) << err;
-  EXPECT_NE(out.find("Problems:\n  spec.targetRef.name: "), std::string::npos) << out;
+  EXPECT_NE(out.find("Problems:\n  spec.targetRef: Service default/pots not found"),
+            std::string::npos)
+      << out;
 }
 
 TEST_F(TrafficCommands, DescribeShowsAllThatConcernsAWorkload) {

@@ -236,8 +236,8 @@ TEST_F(TrafficDeltasTest, WhatFoundNoRoomIsReportedAsOther) {
   deltas_.Begin(false);
   Labels labels;
   labels.fill("other");
-  labels[IstioLabel::kReporter] = "source";
-  labels[IstioLabel::kResponseCode] = "5xx";
+  labels[RouteLabel::kReporter] = "source";
+  labels[RouteLabel::kResponseCode] = "5xx";
   Record(labels, 1);
   const Traffic traffic = Next();
   ASSERT_EQ(traffic.series_size(), 1);
