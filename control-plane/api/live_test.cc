@@ -257,7 +257,14 @@ TEST_F(LiveTest, ATapIsReadAndEnded) {
   EXPECT_EQ(sidecar_.received.back().question().tap().limit(), 0u) << "it would end the tap";
   const std::string path = "/v1/taps/" + Body(opened)["id"].get<std::string>();
   EXPECT_EQ(Body(Call("GET", path, {}, "", reader_))["requests"].size(), 0) << "after a second";
-  sidecar_.Answer({"1"}, false);
+  insight::v1::Answer answer;
+  answer.set_question(sidecar_.received.back().question().id());
+  insight::v1::RequestRecord& record = *answer.add_requests();
+  record = Record("1", 1000);
+  record.set_service("cart\n");  // as the filter wants it
+  record.set_failed(true);
+  record.set_ended(5000);
+  sidecar_.Reply(answer);
   const Json news = Body(Call("GET", path, {}, "", reader_));
   EXPECT_EQ(news["requests"][0]["requestId"], "1");
   EXPECT_EQ(news["sidecars"], 1);
