@@ -61,7 +61,8 @@ std::string StateOf(std::string_view part, const Pair& pair) {
   if (pair.in_force.is_null()) return "NOT IN FORCE";
   if (pair.is_warming) return "WARMING";
   if (pair.is_static) return "static";
-  if (pair.sent.is_null()) return "NOT SENT";
+  // A sidecar has its certificate from the CA, not by xDS.
+  if (pair.sent.is_null()) return part == kSecrets ? "its own" : "NOT SENT";
   return part == kSecrets || pair.sent == pair.in_force ? "as sent" : "DIFFERS";
 }
 

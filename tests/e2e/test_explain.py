@@ -255,5 +255,5 @@ def test_the_level_of_a_log_and_the_live_configuration(mesh):
     live = mesh.tullectl("proxy-config", mesh.caller.instance, "clusters", "--live", "-o", "json")
     assert "web" in live, live
     table = mesh.tullectl("proxy-config", mesh.caller.instance, "--live")
-    assert "as sent" in table and "static" in table and "DIFFERS" not in table and "NOT " not in table, table
+    assert "as sent" in table and "its own" in table and "DIFFERS" not in table and "NOT " not in table, table
     assert mesh.tullectl("proxy-config", mesh.caller.instance, "--diff") == "", "the sidecar has what it was sent"
