@@ -193,7 +193,7 @@ TEST_F(TrafficArchiveTest, AFileThatIsBrokenIsReplaced) {
 
 TEST_F(TrafficArchiveTest, AFileOfAnotherVersionOrWithOtherContentIsReplaced) {
   for (const char* sql :
-       {"PRAGMA user_version=2", "UPDATE minutes SET traffic='{}'",
+       {"PRAGMA user_version=99", "UPDATE minutes SET traffic='{}'",
         "UPDATE minutes SET edge='[1,2,3,4,5,6]'",
         R"(UPDATE minutes SET edge='["a","b\u001b","c","http",true,true]')",
         R"(UPDATE minutes SET edge='["a","b","c","gopher",true,true]')", "DROP TABLE minutes"}) {
