@@ -192,11 +192,11 @@ TEST_F(TrafficArchiveTest, AFileThatIsBrokenIsReplaced) {
 }
 
 TEST_F(TrafficArchiveTest, AFileOfAnotherVersionOrWithOtherContentIsReplaced) {
-  for (const char* sql :
-       {"PRAGMA user_version=99", "UPDATE minutes SET traffic='{}'",
-        "UPDATE minutes SET edge='[1,2,3,4,5,6]'",
-        R"(UPDATE minutes SET edge='["a","b\u001b","c","http",true,true]')",
-        R"(UPDATE minutes SET edge='["a","b","c","gopher",true,true]')", "DROP TABLE minutes"}) {
+  for (const char* sql : {"PRAGMA user_version=99", "UPDATE minutes SET traffic='{}'",
+                          "UPDATE minutes SET edge='[1,2,3,4,5,6,7,8]'",
+                          R"(UPDATE minutes SET edge='["a","b\u001b","c","http",true,true,"",""]')",
+                          R"(UPDATE minutes SET edge='["a","b","c","gopher",true,true,"",""]')",
+                          "DROP TABLE minutes"}) {
     std::optional<Process> run(std::in_place, path_, *loop_);
     Call(*run, kWebToCart, 3);
     Pass(seconds(150));
