@@ -165,15 +165,14 @@ TEST_F(RequestCommands, ADenialWithoutAPolicySaysWhatDoesNotMatch) {
   };
   width = 300;
   consider("", "no policy allows it");
-  EXPECT_TRUE(Says("ALLOW policies for it, and no rule of theirs matches this request")) << out;
+  EXPECT_TRUE(Says(": no rule of its ALLOW policies matches this request")) << out;
   EXPECT_FALSE(Says("names web.shop")) << "nothing is known of the rules: " << out;
   consider("ns[shop]-policy[others]-rule[0]", "caller does not match, path does not match");
-  EXPECT_TRUE(Says("and no rule of theirs names web.shop")) << out;
+  EXPECT_TRUE(Says(": no rule of its ALLOW policies names web.shop")) << out;
   EXPECT_TRUE(Says("AuthorizationPolicy spec.rules[].from")) << out;
   consider("ns[shop]-policy[readers]-rule[1]", "path does not match");
-  EXPECT_TRUE(
-      Says("of the rules for web.shop none matches: of AuthorizationPolicy shop/readers, "
-           "rule 1 the path does not match"))
+  EXPECT_TRUE(Says(
+      ": AuthorizationPolicy shop/readers, rule 1 names web.shop, but the path does not match"))
       << out;
   EXPECT_TRUE(Says("AuthorizationPolicy spec.rules[].to")) << out;
   EXPECT_TRUE(Says("tullectl get AuthorizationPolicy readers -n shop -o yaml")) << out;

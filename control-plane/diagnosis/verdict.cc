@@ -141,23 +141,22 @@ Unmatched NearestIn(const Json& record) {
 void ExplainNoMatch(const Json& record, Verdict* verdict) {
   const std::string account = ShortWorkload(TextAt(record, "/source"));
   const std::string caller = account.empty() ? "a caller without a certificate" : account;
-  absl::StrAppend(&verdict->meaning, ": there are ALLOW policies for it, and ");
   const Unmatched nearest = NearestIn(record);
   verdict->policy = nearest.policy;
   verdict->command = CommandOf(nearest.policy);
   if (nearest.policy.empty()) {
-    absl::StrAppend(&verdict->meaning, "no rule of theirs matches this request");
+    absl::StrAppend(&verdict->meaning, ": no rule of its ALLOW policies matches this request");
     verdict->next_step =
         "compare the request with rules[].from and rules[].to of the policies: `tullectl get "
         "authorizationpolicies -A -o yaml`";
   } else if (nearest.names_caller) {
-    absl::StrAppend(&verdict->meaning, "of the rules for ", caller, " none matches: of ",
-                    nearest.policy, " the ", nearest.reason);
+    absl::StrAppend(&verdict->meaning, ": ", nearest.policy, " names ", caller, ", but the ",
+                    nearest.reason);
     verdict->next_step =
         "if this request should pass, add its method and path to rules[].to of this policy";
     verdict->field = "AuthorizationPolicy spec.rules[].to";
   } else {
-    absl::StrAppend(&verdict->meaning, "no rule of theirs names ", caller);
+    absl::StrAppend(&verdict->meaning, ": no rule of its ALLOW policies names ", caller);
     verdict->next_step = absl::StrCat("if ", caller, " should be allowed, name it in rules[].from");
     if (account.empty())
       verdict->next_step = "give the caller a sidecar: without it, it has no identity";

@@ -118,7 +118,7 @@ def test_what_no_policy_allows_says_which_condition_does_not_match(mesh):
     mesh.apply(ONLY_ITEMS)
     verdict, _, _ = verdict_on(mesh, until(mesh, 403, path="/secret"), "denied")
     assert "path does not match" in verdict["meaning"] and verdict["policy"].startswith("AuthorizationPolicy default/only-items, rule 1"), verdict
-    assert verdict["field"].endswith("rules[].to") and "no rule of theirs names" not in verdict["meaning"], verdict
+    assert verdict["field"].endswith("rules[].to") and "no rule of its ALLOW policies names" not in verdict["meaning"], verdict
     request, status = ask(mesh)
     assert status == 200
     assert "allowed by" in mesh.tullectl("explain", request) and "only-items, rule 1" in mesh.tullectl("explain", request)

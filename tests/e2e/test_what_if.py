@@ -138,7 +138,7 @@ def test_authz_check_takes_callers_that_are_not_connected_and_names_the_port(mes
     mesh.apply(ONLY_STRANGERS)
     processes.wait_until(lambda: check(mesh, "--from", "caller", "--to", "web")[0] == 1, "the policy is in force")
     code, text = check(mesh, "--from", "caller", "--to", "web")
-    assert code == 1 and "only-strangers" in text and "no rule of theirs names caller.default" in text, text
+    assert code == 1 and "only-strangers" in text and "no rule of its ALLOW policies names caller.default" in text, text
     code, text = check(mesh, "--from", "stranger.other", "--to", "web")
     assert code == 0 and "spiffe://cluster.local/ns/other/sa/stranger" in text and "Port 80 of the service" in text, text
     assert "allowed by AuthorizationPolicy default/only-strangers, rule 0" in text, text
