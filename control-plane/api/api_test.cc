@@ -493,7 +493,7 @@ TEST_F(ApiTest, TheDescriptionTellsPathsAndRoles) {
       EXPECT_FALSE(operation["summary"].get<std::string>().empty()) << path;
     }
   }
-  EXPECT_EQ(count, 48);
+  EXPECT_EQ(count, 49);
   EXPECT_EQ(Body(Call("GET", "/v1/nothing"))["error"], "path not found");
 }
 

@@ -116,9 +116,9 @@ TEST(RecordFilter, MatchesByOutcome) {
     filter.add_statuses()->set_lowest(500);
     filter.mutable_statuses(0)->set_highest(599);
   });
-  EXPECT_TRUE(Matches(server_errors, {}));
-  EXPECT_FALSE(Matches(server_errors, {}));
-  EXPECT_FALSE(Matches(server_errors, {}));
+  EXPECT_TRUE(Matches(server_errors, {.status = 503}));
+  EXPECT_FALSE(Matches(server_errors, {.status = 404}));
+  EXPECT_FALSE(Matches(server_errors, {.status = 600}));
   const RequestFilter slow = With([](auto& filter) { filter.set_at_least_milliseconds(100); });
   EXPECT_TRUE(Matches(slow, {.lasted_ms = 100}));
   EXPECT_FALSE(Matches(slow, {.lasted_ms = 99}));
