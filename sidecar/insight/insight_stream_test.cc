@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -90,8 +91,7 @@ class InsightStreamTest : public testing::Test,
         loop_, [this] { return Dial(); }, grpc::ChannelOptions{}, state_, *this);
     InsightStream::Parts parts;
     parts.collect = [this] {
-      requests_.CounterRow(telemetry::kIstioRequests, Labels()).Add();
-      requests_.HistogramRow(telemetry::kIstioRequestDuration, Labels()).Record(1);
+      requests_.HistogramRow(telemetry::kRouteRequestDuration, Labels()).Record(1);
       const telemetry::Registry* all[] = {&requests_};
       return telemetry::Collect(all, TrafficFamilies());
     };
@@ -101,8 +101,10 @@ class InsightStreamTest : public testing::Test,
     ads_->Start();
     Run();
   }
-  static telemetry::LabelValues Labels() {
-    return telemetry::LabelValues(std::vector<std::string_view>(telemetry::kIstioLabelCount, "x"));
+  static std::array<std::string_view, telemetry::RouteLabel::kCount> Labels() {
+    std::array<std::string_view, telemetry::RouteLabel::kCount> labels;
+    labels.fill("x");
+    return labels;
   }
   std::unique_ptr<Transport> Dial() {
     Pipe& pipe = *pipes_.emplace_back(std::make_unique<Pipe>(loop_));

@@ -150,7 +150,8 @@ TEST_F(EndedTest, RoutesAndTheServiceThatWasCalledAreForTheControlPlaneAlone) {
   const telemetry::Registry* all[] = {&registry};
   const telemetry::FamilySpec* only[] = {&telemetry::kRouteRequestDuration};
   std::map<std::string, uint64_t> requests;
-  for (const telemetry::Sample& each : telemetry::Collect(all, only)[0].samples) {
+  const auto collected = telemetry::Collect(all, only);
+  for (const telemetry::Sample& each : collected[0].samples) {
     using telemetry::RouteLabel;
     uint64_t& sum = requests[std::string(each.labels[RouteLabel::kCalledService]) + " " +
                              std::string(each.labels[RouteLabel::kRoute])];

@@ -73,6 +73,7 @@ TEST_F(SpanLogTest, WhatWasNotSentHasNoSpanOfAnAttempt) {
   record_.status = 404;
   record_.routed.cluster = {};
   record_.upstream.address = {};
+  record_.retries.attempts = 0;
   Write();
   EXPECT_EQ(Spans().size(), 1u);
 }
