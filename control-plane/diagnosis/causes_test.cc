@@ -92,10 +92,10 @@ TEST(TcpConnections, AreClosedNotAnswered) {
   record["method"] = "TCP";
   record["status"] = 0;
   record["cause"] = "plaintext_refused";
-  EXPECT_TRUE(VerdictOn(OrderedHops({record}))
+  EXPECT_TRUE(VerdictOn(OrderedHops(Json::array({record})))
                   .meaning.starts_with("the sidecar of cart.shop closed the connection, because "));
   record["policy"] = "ns[shop]-policy[all]-mode[STRICT]";
-  const Verdict refused = VerdictOn(OrderedHops({record}));
+  const Verdict refused = VerdictOn(OrderedHops(Json::array({record})));
   EXPECT_EQ(refused.field, "PeerAuthentication spec.mode");
   EXPECT_NE(refused.command.find("PeerAuthentication"), std::string::npos) << refused.command;
   EXPECT_EQ(HopOutcome(record), "closed plaintext_refused");

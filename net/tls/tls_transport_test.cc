@@ -97,7 +97,8 @@ TEST_F(TlsTransportTest, BothSidesKnowEachOther) {
   EXPECT_EQ(server.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/client");
   EXPECT_EQ(client.peer()->spiffe_id, "spiffe://cluster.local/ns/default/sa/server");
   EXPECT_EQ(server.peer()->certificate_sha256.size(), 64u);
-  const certs::Certificate& presented = ClientSpec().identity->chain.front();
+  const ClientTlsSpec client_spec = ClientSpec();
+  const certs::Certificate& presented = client_spec.identity->chain.front();
   EXPECT_EQ(server.peer()->issuer, presented.issuer());
   EXPECT_EQ(server.peer()->serial.empty(), false);
   EXPECT_LE(server.peer()->not_before, Now());
