@@ -340,6 +340,7 @@ TEST_F(ServerTest, AnswersAreTakenToWhatWasAskedAndNothingElse) {
   EXPECT_FALSE(stream->end().has_value());
   ask(3);
   answer(3, 5000);
+  simulation_.RunFor(seconds(3));
   EXPECT_EQ(counter.records, 5);
   ASSERT_TRUE(stream->end().has_value()) << "no sidecar sends so many";
   EXPECT_EQ(stream->end()->code, grpc::Code::kInvalidArgument);

@@ -334,6 +334,7 @@ TEST_F(ArrivalTest, EachDetectionIsTold) {
   Race();
   DialVip(client_);
   EXPECT_EQ(watcher_.detections, (std::vector<DetectionVerdict>{kServerFirst}));
+  greeting_.clear();
   TestEnd http(*loop_);
   DialVip(http, milliseconds(1));
   http.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
