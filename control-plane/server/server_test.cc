@@ -74,7 +74,7 @@ class Client : private grpc::ChannelEvents {
     }
 
    private:
-    void OnMessage(std::string) override {}
+    void OnMessage(std::string) override { call_->Read(); }
     void OnFinished(const grpc::Status& status) override { end_ = status; }
 
     std::optional<grpc::Status> end_;
