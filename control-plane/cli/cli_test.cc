@@ -328,6 +328,16 @@ TEST(CommandLine, HelpOfEachCommandHasExamples) {
   }
 }
 
+TEST(CommandLine, EachListCanBeWatched) {
+  const Vocabulary vocabulary = VocabularyOfCommands();
+  for (const char* list :
+       {"get", "describe", "status", "services", "proxy-config", "history", "check", "events",
+        "token list", "credential list", "cert roots", "stat", "edges", "top", "errors"}) {
+    const std::vector<std::string>& words = vocabulary.words.at(list);
+    EXPECT_NE(std::find(words.begin(), words.end(), "--watch"), words.end()) << list;
+  }
+}
+
 TEST(Completion, KnowsCommandsAndKinds) {
   const std::string bash = CompletionScript("bash", VocabularyOfCommands());
   EXPECT_NE(bash.find("\"token\") words=\"create "), std::string::npos) << bash;

@@ -280,6 +280,7 @@ void Grammar::AddMesh() {
   TakeNumber(config, "--port", &invocation_.port, 1, 65535, "port", "only resources of this port")
       ->type_name("PORT");
   TakeProxyNamespace(config);
+  TakeWatch(config);
   TakeFormat(config, kFormatsWithName);
 
   CLI::App& services =

@@ -71,6 +71,7 @@ void Grammar::AddCredentials() {
   TakeFormat(create, kRaw);
   CLI::App& list = Add(credential, "list", "List credentials and their roles",
                        "  tullectl credential list", Command::kCredentialList);
+  TakeWatch(list);
   TakeFormat(list, kFormatsWithName);
   CLI::App& remove = Add(credential, "delete", "Delete a credential",
                          "  tullectl credential delete ann", Command::kCredentialDelete);
