@@ -84,7 +84,7 @@ void Grammar::AddTop() {
   top.description(
       "Watch which requests are made most, by method and path\n"
       "Counts requests as they end, from its start on, by a tap: at most 100 a second\n"
-      "of each sidecar. `tullectl stat --by edge --watch` has the rates of all requests.");
+      "of each sidecar. `tullectl stat --by edge --watch` has the rates of all of them.");
   TakeSelection(top, "requests", "only requests to services of this namespace");
   top.add_option("--method", tap.method, "only this method, such as GET")->type_name("METHOD");
   top.add_option("--path", tap.path, "only paths with this prefix")->type_name("PREFIX");

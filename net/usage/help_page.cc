@@ -22,6 +22,13 @@ std::string HelpPage::Row(const std::string& name, const std::string& descriptio
   return row + "\n";
 }
 
+std::string HelpPage::make_groups(const CLI::App* app, CLI::AppFormatMode mode) const {
+  std::string text = Formatter::make_groups(app, mode);
+  // CLI11 separates the last group from one that is hidden.
+  if (text.ends_with("\n\n")) text.pop_back();
+  return text;
+}
+
 std::string HelpPage::make_option(const CLI::Option* option, bool is_positional) const {
   return Row(make_option_name(option, is_positional) + make_option_opts(option),
              make_option_desc(option));

@@ -91,7 +91,8 @@ def traces():
     first = {"startUnixNano": "1795000000000000000", "isRoot": True, "name": "GET", "method": "GET", "path": "/items", "status": "503", "error": True}
     listed = {"traceId": TRACE, "startUnixNano": "1795000000000000000", "endUnixNano": "1795000000005000000", "first": first, "error": True, "services": ["web", "cart"],
               "spans": 1, "sidecarMicros": 70}
-    span = {"spanId": "a", "parentSpanId": "", "name": "GET", "kind": "server", "service": "web", "reporter": "web", "startUnixNano": "1795000000000000000", "durationMicros": 5000,
+    span = {"spanId": "a", "parentSpanId": "", "name": "GET", "kind": "server", "service": "web", "reporter": "web",
+            "startUnixNano": "1795000000000000000", "durationMicros": 5000,
             "error": True, "attributes": {"http.request.method": "GET", "url.path": "/items", "user_agent.original": "curl"},
             "events": [{"atUnixNano": "1795000000001000000", "name": "retry", "attributes": {"retry.reason": "503"}}]}
     return {"/v1/traces": {"traces": [listed], "matching": 1, "known": 1}, "/v1/traces/" + TRACE: {"traceId": TRACE, "spans": [span]}}

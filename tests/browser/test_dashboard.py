@@ -30,7 +30,8 @@ spec: {targetRef: {kind: Mesh}, tracing: {sampling: 100}}
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/dashboard/#code=[0-9a-f]{64}")
 # The longest time in which the page has done nothing else, and a text into its field.
 WATCH_TASKS = """window.longest = 0;
-                 new PerformanceObserver((list) => list.getEntries().forEach((e) => { window.longest = Math.max(window.longest, e.duration); })).observe({entryTypes: ["longtask"]});"""
+                 new PerformanceObserver((list) => list.getEntries()
+               .forEach((e) => { window.longest = Math.max(window.longest, e.duration); })).observe({entryTypes: ["longtask"]});"""
 FIND = """const field = document.querySelector("input[type=search]");
           field.value = arguments[0];
           field.dispatchEvent(new Event("input"));"""

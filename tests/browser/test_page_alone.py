@@ -22,7 +22,8 @@ ALL_PAGES = ("#/mesh", "#/services", "#/service/shop/service-0000", "#/traces", 
 # Milliseconds in which the page may do nothing else. Measured: 70 and 100.
 LONGEST_TASK = 1000
 WATCH = """window.longest = 0;
-           new PerformanceObserver((list) => list.getEntries().forEach((e) => { window.longest = Math.max(window.longest, e.duration); })).observe({entryTypes: ["longtask"]});"""
+           new PerformanceObserver((list) => list.getEntries()
+               .forEach((e) => { window.longest = Math.max(window.longest, e.duration); })).observe({entryTypes: ["longtask"]});"""
 FIND = """const field = document.querySelector("input[type=search]");
           field.value = arguments[0];
           field.dispatchEvent(new Event("input"));"""

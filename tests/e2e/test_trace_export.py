@@ -130,4 +130,3 @@ def test_by_http_too_what_a_collector_rejects_is_counted(run_sidecar, origin):
         processes.wait_until(lambda: (sent(sidecar), dropped(sidecar, "rejected")) == (1, 1), "one of two is rejected", 20)
     finally:
         collector.stop()
-
