@@ -1,5 +1,7 @@
 #include "net/usage/help_page.h"
 
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/usage/wrap.h"
@@ -22,10 +24,12 @@ std::string HelpPage::Row(const std::string& name, const std::string& descriptio
   return row + "\n";
 }
 
-std::string HelpPage::make_groups(const CLI::App* app, CLI::AppFormatMode mode) const {
-  std::string text = Formatter::make_groups(app, mode);
-  // CLI11 separates the last group from one that is hidden.
-  if (text.ends_with("\n\n")) text.pop_back();
+std::string HelpPage::make_help(const CLI::App* app, std::string name,
+                                CLI::AppFormatMode mode) const {
+  std::string text = Formatter::make_help(app, std::move(name), mode);
+  // CLI11 separates the last group of options from one that is hidden.
+  constexpr std::string_view kTwoEmptyLines = "\n\n\n";
+  for (size_t at = 0; (at = text.find(kTwoEmptyLines, at)) != std::string::npos;) text.erase(at, 1);
   return text;
 }
 

@@ -5,8 +5,6 @@ import os
 import threading
 import urllib.parse
 
-import processes
-
 PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "control-plane", "dashboard", "page")
 LIBRARIES = {"d3.min.js": "/usr/share/nodejs/d3/dist/d3.min.js", "dagre.min.js": "/usr/share/nodejs/dagre/dist/dagre.min.js",
              "chart.min.js": "/usr/share/javascript/chart.js/chart.min.js"}

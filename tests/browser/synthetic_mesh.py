@@ -64,7 +64,8 @@ def answers(size):
 
 
 def policies(target):
-    policy = {"apiVersion": "tulle.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "patient", "namespace": target[0], "creationTimestamp": "2026-11-20T10:00:00Z"},
+    policy = {"apiVersion": "tulle.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "patient", "namespace": target[0],
+              "creationTimestamp": "2026-11-20T10:00:00Z"},
               "spec": {"targetRef": {"kind": "Service", "name": target[1]}, "timeout": "2s"}, "status": {"origin": "tullectl"}}
     change = {"action": "created", "kind": policy["kind"], "namespace": target[0], "name": "patient"}
     path = "/v1/policies/ResiliencePolicy/%s/patient" % target[0]
@@ -74,14 +75,18 @@ def policies(target):
 
 def failures(names):
     """One cause, with an example that is explained."""
-    record = {"requestId": REQUEST, "traceId": TRACE, "outbound": True, "startedMicros": 1795000000000000, "status": 503, "failed": True, "cause": "overflow", "method": "GET",
+    record = {"requestId": REQUEST, "traceId": TRACE, "outbound": True, "startedMicros": 1795000000000000, "status": 503, "failed": True, "cause": "overflow",
+              "method": "GET",
               "authority": names[-1][1], "path": "/items", "source": identity(*names[0]), "service": names[-1][1], "cluster": "outbound", "proxy": "web-1",
               "ended": 5400, "decisions": [{"kind": "limit", "subject": "requests", "positive": False, "reason": "1024 of 1024"}]}
-    group = {"cause": "overflow", "status": 503, "service": names[-1][1], "source": identity(*names[0]), "count": 3, "lastUnixMicros": 1795000000000000, "example": record}
+    group = {"cause": "overflow", "status": 503, "service": names[-1][1], "source": identity(*names[0]), "count": 3, "lastUnixMicros": 1795000000000000,
+             "example": record}
     hop = dict(record, depth=0, title="web calls cart", outcome="503 overflow", lines=[{"name": "sidecar", "text": "web-1"}], considered=["limit requests"])
-    explanation = {"title": "GET cart/items: 503", "requestId": REQUEST, "traceId": TRACE, "startedMicros": 1795000000000000, "time": "5.4ms", "hops": [hop], "missing": ["one"],
+    explanation = {"title": "GET cart/items: 503", "requestId": REQUEST, "traceId": TRACE, "startedMicros": 1795000000000000, "time": "5.4ms", "hops": [hop],
+                   "missing": ["one"],
                    "result": "hop 1: the sidecar of web answered 503, because a limit was reached", "asked": 2, "answered": 1,
-                   "verdict": {"hop": 0, "cause": "overflow", "meaning": "a limit", "nextStep": "raise it", "field": "spec.pools", "policy": "ResiliencePolicy shop/patient",
+                   "verdict": {"hop": 0, "cause": "overflow", "meaning": "a limit", "nextStep": "raise it", "field": "spec.pools",
+                               "policy": "ResiliencePolicy shop/patient",
                                "command": "tullectl get resiliencepolicy patient"}}
     return {"/v1/failures": {"seconds": 600, "leftOut": 1, "groups": [group]}, "/v1/requests": {"requests": [record], "asked": 2, "answered": 1, "leftOut": 0},
             "/v1/requests/%s/explanation" % REQUEST: explanation, "/v1/taps/1": {"requests": [record], "leftOut": 0, "sidecars": 1}}
