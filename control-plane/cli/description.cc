@@ -83,7 +83,7 @@ void Description::AddTrafficProblem(const TrafficLink& link, const std::string& 
     AddProblem(SuccessText(link.traffic) + of + " succeed" + why);
   } else if (100 * RefusedIn(link.traffic) >= all) {
     AddProblem(std::to_string(RefusedIn(link.traffic)) + of +
-               " were denied or limited by policies" + why);
+               (link.is_tcp ? " were denied" : " were denied or limited") + why);
   }
 }
 

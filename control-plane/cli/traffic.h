@@ -79,7 +79,8 @@ std::string SecuredText(uint64_t mutual_tls, uint64_t all);
 // The most frequent failure and the most frequent refusal or client error: "503 UH (12), 403 UAEX
 // (30)". Of TCP: "2 failed, 1 denied". Empty: there were none.
 std::string ErrorsText(const insight::Traffic& traffic);
-// Requests and connections that a policy has denied or limited.
+// Connections that a policy has denied, and requests that were denied or limited: by a policy, or
+// with its status (403, 429) by the application.
 uint64_t RefusedIn(const insight::Traffic& traffic);
 
 }  // namespace tulle::cli

@@ -153,8 +153,8 @@ spec:
   EXPECT_EQ(Run({"describe", "service", "post"}), 0) << err;
   EXPECT_NE(out.find("also to the services that its routes choose"), std::string::npos) << out;
   EXPECT_NE(out.find("web.shop   post-v1.default   100.00%"), std::string::npos) << out;
-  EXPECT_NE(out.find("10 of the requests of web.shop to post-v1.default were denied or limited by "
-                     "policies (403 UAEX (10))"),
+  EXPECT_NE(out.find("10 of the requests of web.shop to post-v1.default were denied or limited "
+                     "(403 UAEX (10))"),
             std::string::npos)
       << out;
 }

@@ -140,6 +140,20 @@ absl::StatusOr<std::string> VirtualAddress(Session& session, const Caller& calle
   return std::string();
 }
 
+// The port at which the sidecar listens, where peers dial another one that is mapped to it.
+absl::StatusOr<std::string> ListeningPort(Session& session, const std::string& workload,
+                                          const std::string& dialled) {
+  const auto workloads = session.Get("/v1/workloads");
+  if (!workloads.ok()) return workloads.status();
+  for (const Json& each : PartAt(*workloads, "/items")) {
+    if (TextAt(each, "/id") != workload) continue;
+    for (const Json& inbound : PartAt(each, "/inbound")) {
+      if (TextAt(inbound, "/dialledPort") == dialled) return TextAt(inbound, "/listenPort");
+    }
+  }
+  return dialled;
+}
+
 // The workload of the service whose sidecar is asked: the first healthy one that is connected.
 absl::StatusOr<std::optional<Called>> FindCalled(Session& session, const std::string& host,
                                                  const std::string& port) {
@@ -156,8 +170,10 @@ absl::StatusOr<std::optional<Called>> FindCalled(Session& session, const std::st
       if (!port.empty() && TextAt(each, "/number") != port) continue;
       for (const Json& endpoint : PartAt(each, "/endpoints")) {
         const std::string workload = TextAt(endpoint, "/workload");
-        if (TextAt(endpoint, "/health") == "healthy" && connected[workload])
-          return Called{workload, TextAt(endpoint, "/port"), NumberAt(each, "/number")};
+        if (TextAt(endpoint, "/health") != "healthy" || !connected[workload]) continue;
+        const auto listening = ListeningPort(session, workload, TextAt(endpoint, "/port"));
+        if (!listening.ok()) return listening.status();
+        return Called{workload, *listening, NumberAt(each, "/number")};
       }
     }
   }

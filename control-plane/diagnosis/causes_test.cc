@@ -101,6 +101,22 @@ TEST(TcpConnections, AreClosedNotAnswered) {
   EXPECT_EQ(HopOutcome(record), "closed plaintext_refused");
 }
 
+TEST(Verdict, WhatARetryMadeGoodDidNotEndTheRequest) {
+  Json caller = Record(true);
+  caller["status"] = 200;
+  caller["attempts"] = 2;
+  Json first = Record(false);
+  first["status"] = 500;
+  first["failed"] = true;
+  const Json records = Json::array({caller, first});
+  EXPECT_EQ(VerdictOn(OrderedHops(records)).hop, -1);
+  const Json explanation = ExplanationOf({{"requests", records}, {"asked", 2}, {"answered", 2}});
+  EXPECT_FALSE(explanation.contains("verdict"));
+  EXPECT_EQ(explanation.at("result"),
+            "it succeeded: what failed at hop 2 was made good by a retry or by the service that "
+            "called");
+}
+
 TEST(CausesTable, NamesEachCauseOnce) {
   std::set<std::string_view> seen;
   for (const NextStep& step : AllNextSteps()) EXPECT_TRUE(seen.insert(step.cause).second);

@@ -31,6 +31,12 @@ std::string TitleOf(const std::vector<Hop>& hops) {
 
 std::string ResultOf(const std::vector<Hop>& hops, const Verdict& verdict) {
   if (verdict.hop >= 0) return absl::StrCat("hop ", verdict.hop + 1, ": ", verdict.meaning);
+  for (size_t i = 1; i < hops.size(); ++i) {
+    if (TrueAt(hops[i].record, "/failed"))
+      return absl::StrCat("it succeeded: what failed at hop ", i + 1,
+                          " was made good by a retry or "
+                          "by the service that called");
+  }
   return MissingIn(hops).empty() ? "no sidecar recorded a failure"
                                  : "unknown: the record of a sidecar that decided may be missing";
 }

@@ -127,7 +127,8 @@ HopRows HopLines(const Json& record, const Json* inner) {
                       (TrueAt(record, "/mutualTls") ? ", mutual TLS" : ", plaintext") + ", from " +
                       Or(TextAt(record, "/sourceAddress"), "unknown"));
   }
-  AddUnlessEmpty(TextAt(record, "/cause") == "denied" ? "denied by" : "allowed by",
+  const std::string cause = TextAt(record, "/cause");
+  AddUnlessEmpty(cause == "denied" || cause == "plaintext_refused" ? "denied by" : "allowed by",
                  PolicyText(TextAt(record, "/policy")), &lines);
   AddUnlessEmpty("route", RouteOf(record), &lines);
   AddUnlessEmpty("endpoint", EndpointOf(record), &lines);

@@ -59,6 +59,10 @@ int DecidingHop(const std::vector<Hop>& hops, const std::vector<bool>& counts) {
   if (first == counts.end()) return -1;
   const Json& answer = hops[static_cast<size_t>(first - counts.begin())].record;
   const int64_t answered = NumberAt(answer, "/status");
+  // What failed on the way was made good by a retry or by the service.
+  if (answered > 0 && answered < kErrors && TextAt(answer, "/cause").empty() &&
+      !TrueAt(answer, "/failed"))
+    return -1;
   const auto has_cause = [](const Json& record) {
     const std::string cause = TextAt(record, "/cause");
     return IsOwnAnswer(record) || (!cause.empty() && cause != kCallerLeft);
