@@ -130,6 +130,10 @@ RestAnswer PageDoor::LogIn(const std::string& body) {
 }
 
 RestAnswer PageDoor::Forward(const api::ApiRequest& request) {
+  if (request.method == "POST" && !IsTapForPage(request.body)) {
+    return Refused(403, "the dashboard does not show secrets of requests",
+                   "use `tullectl tap --no-redact`");
+  }
   const auto reply = serving_.forward({.method = request.method,
                                        .path = request.path,
                                        .query = request.query,

@@ -1,6 +1,7 @@
 #include "control-plane/cli/page_login.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
 #include "control-plane/ca/join_token.h"
@@ -76,6 +77,11 @@ bool IsForPage(std::string_view method, std::string_view path) {
   }
   return method == "GET" && std::any_of(std::begin(kRead), std::end(kRead),
                                         [&](std::string_view place) { return IsAt(path, place); });
+}
+
+bool IsTapForPage(std::string_view body) {
+  const auto json = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && !json.contains("redact");
 }
 
 }  // namespace tulle::cli

@@ -48,5 +48,8 @@ class PageLogin {
 bool IsPlainPath(std::string_view path);
 // What the page reads, and its taps. Whoever runs tullectl may be allowed more than that.
 bool IsForPage(std::string_view method, std::string_view path);
+// Whether the page may open this tap, the body of POST /v1/taps: not one with the secrets of
+// requests.
+bool IsTapForPage(std::string_view body);
 
 }  // namespace tulle::cli

@@ -97,5 +97,15 @@ TEST(PageCalls, NoPathIsTakenForAnotherOneOnTheWay) {
   }
 }
 
+TEST(PageCalls, ATapOfThePageShowsNoSecrets) {
+  EXPECT_TRUE(IsTapForPage(R"({"service":"cart","showHeaders":true})"));
+  EXPECT_TRUE(IsTapForPage("{}"));
+  EXPECT_FALSE(IsTapForPage(R"({"showHeaders":true,"redact":false})"));
+  EXPECT_FALSE(IsTapForPage(R"({"redact":true,"redact":false})"));
+  EXPECT_FALSE(IsTapForPage("[]"));
+  EXPECT_FALSE(IsTapForPage("{"));
+  EXPECT_FALSE(IsTapForPage(""));
+}
+
 }  // namespace
 }  // namespace tulle::cli
