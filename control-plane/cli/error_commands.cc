@@ -130,7 +130,8 @@ absl::StatusOr<int> Errors(Session& session) {
     session.out() << "\nWhy: tullectl explain " << ShellWord(id) << "\n";
   if (const int64_t more = NumberAt(*reply, "/leftOut"); more > 0) {
     session.err() << "warning: " << more
-                  << " more failures are not listed: a sidecar reports at most 20 in 5 s, see "
+                  << " more failures of all services are not listed: a sidecar reports at most 20 "
+                     "in 5 s, see "
                      "`tullectl stat`\n";
   }
   return 0;

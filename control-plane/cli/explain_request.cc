@@ -60,6 +60,11 @@ void PrintExplanation(Session& session, const std::vector<Hop>& hops) {
     PrintNamed(session, 0, "Missing", "the record of " + one + ": it may be overwritten");
   const diagnosis::Verdict verdict = VerdictOn(hops);
   PrintVerdict(session, verdict, ResultOf(hops, verdict));
+  if (verdict.hop < 0 && !missing.empty()) {
+    PrintNamed(session, 0, "Next step",
+               "repeat the request and explain it within seconds: a worker keeps its last 4,096 "
+               "requests, and the last 512 that failed or were retried");
+  }
 }
 
 }  // namespace

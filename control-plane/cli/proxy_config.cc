@@ -45,7 +45,10 @@ void PrintPart(Session& session, const std::string& proxy, std::string_view part
     AddResource(part, PartAt(item, "/resource"), TextAt(item, "/version").substr(0, kShownVersion),
                 &table);
   }
-  if (table.empty()) {
+  const bool selects = !session.invocation.fqdn.empty() || session.invocation.port != 0;
+  if (table.empty() && selects) {
+    session.err() << proxy << " has no " << part << " of this --fqdn and --port.\n";
+  } else if (table.empty()) {
     session.err() << proxy << " has no " << part
                   << " (a sidecar receives those of a Service when the Service is first called).\n";
   } else if (session.invocation.format != Format::kName) {

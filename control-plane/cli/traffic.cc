@@ -16,8 +16,8 @@
 namespace tulle::cli {
 namespace {
 
-constexpr uint32_t kForbidden = 403;
-constexpr uint32_t kTooManyRequests = 429;
+constexpr uint32_t kDeniedStatus = 403;
+constexpr uint32_t kLimitedStatus = 429;
 
 TrafficName ReadName(const Json& json, const std::string& pointer) {
   return {TextAt(json, pointer + "/namespace"), TextAt(json, pointer + "/name")};
@@ -193,7 +193,7 @@ uint64_t RefusedIn(const insight::Traffic& traffic) {
   uint64_t refused = traffic.tcp.denied;
   for (const auto& [outcome, count] : traffic.outcomes) {
     // What the other side's sidecar refused has its status alone, without flags.
-    const bool is_refusal = outcome.code == kForbidden || outcome.code == kTooManyRequests ||
+    const bool is_refusal = outcome.code == kDeniedStatus || outcome.code == kLimitedStatus ||
                             outcome.flags.find("UAEX") != std::string::npos ||
                             outcome.flags.find("RL") != std::string::npos;
     if (is_refusal && !outcome.is_failure()) refused += count;

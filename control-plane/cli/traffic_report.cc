@@ -52,6 +52,10 @@ void SayNoTraffic(Session& session) {
   session.err() << "in the last " << wanted.window
                 << ". Sidecars report every 5 s: check with `tullectl status` that they are "
                    "connected, or use a longer -t.\n";
+  if (!selection.service.empty()) {
+    session.err() << "Requests count for the service that a route has chosen: see `tullectl stat "
+                  << selection.service << " --by route`, and `tullectl services -A` for names.\n";
+  }
 }
 
 }  // namespace tulle::cli

@@ -25,7 +25,7 @@ absl::StatusOr<bool> Watch::Next(const absl::Status& round) {
     return true;
   }
   Succeeded();
-  if (shown_ == session_->invocation.refreshes) return false;
+  if (shown_ == session_->invocation.refreshes || !session_->out().good()) return false;
   session_->environment.pause(kRefresh);
   return true;
 }
@@ -47,10 +47,17 @@ void Watch::Succeeded() {
 
 Screen::Screen(Session& session) : session_(session), shown_(session.out().rdbuf(text_.rdbuf())) {}
 
-Screen::~Screen() { session_.out().rdbuf(shown_); }
+Screen::~Screen() { Restore(); }
+
+// A stream that gets another buffer forgets that the one before could not be written.
+void Screen::Restore() {
+  const std::ios::iostate state = session_.out().rdstate();
+  session_.out().rdbuf(shown_);
+  session_.out().setstate(state);
+}
 
 void Screen::Show(bool is_first) {
-  session_.out().rdbuf(shown_);
+  Restore();
   if (session_.environment.width != 0) {
     session_.out() << kHome;
   } else if (!is_first && !session_.wants_json()) {

@@ -18,8 +18,8 @@ class Watch {
   explicit Watch(Session& session) : session_(&session) {}
 
   // After a round. True: another one follows, and the pause before it is over. False: it was the
-  // last one. The first round must succeed; later an error that may pass is reported once, and
-  // what failed is tried again. Any other error is returned.
+  // last one, or nobody reads any more. The first round must succeed; later an error that may pass
+  // is reported once, and what failed is tried again. Any other error is returned.
   absl::StatusOr<bool> Next(const absl::Status& round);
   // The same in two parts, for a watch that does not go by rounds. OK: the pause is over.
   absl::Status AfterError(const absl::Status& error);
@@ -43,6 +43,8 @@ class Screen {
   void Show(bool is_first);
 
  private:
+  void Restore();
+
   Session& session_;
   std::ostringstream text_;
   std::streambuf* const shown_;

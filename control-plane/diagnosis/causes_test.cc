@@ -117,6 +117,21 @@ TEST(Verdict, WhatARetryMadeGoodDidNotEndTheRequest) {
             "called");
 }
 
+TEST(Verdict, ADenialFurtherOnIsNamed) {
+  Json caller = Record(true);
+  caller["cause"] = "upstream_protocol_error";
+  Json further = Record(false);
+  further["cause"] = "denied";
+  further["status"] = 403;
+  further["policy"] = "ns[shop]-policy[only-lab]-rule[0]";
+  const Verdict verdict = VerdictOn(OrderedHops(Json::array({caller, further})));
+  EXPECT_EQ(verdict.cause, "upstream_protocol_error");
+  EXPECT_NE(verdict.meaning.find("; before that, hop 2 ended with denied by AuthorizationPolicy "
+                                 "shop/only-lab"),
+            std::string::npos)
+      << verdict.meaning;
+}
+
 TEST(CausesTable, NamesEachCauseOnce) {
   std::set<std::string_view> seen;
   for (const NextStep& step : AllNextSteps()) EXPECT_TRUE(seen.insert(step.cause).second);

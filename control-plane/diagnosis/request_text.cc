@@ -182,7 +182,8 @@ std::string TimeOf(const std::vector<Hop>& hops) {
   const auto inbound = std::find_if(hops.begin(), hops.end(), [](const Hop& hop) {
     return !IsOfCaller(hop.record) && WasSentOn(hop.record);
   });
-  if (inbound == hops.end()) return MicrosText(whole);
+  // A call whose record is missing would count as the mesh.
+  if (inbound == hops.end() || !MissingIn(hops).empty()) return MicrosText(whole);
   const int64_t service =
       NumberAt(inbound->record, "/ended") - NumberAt(inbound->record, "/upstreamAsked");
   if (service < 0 || service > whole) return MicrosText(whole);

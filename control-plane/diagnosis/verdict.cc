@@ -242,6 +242,19 @@ void Explain(const Json& record, Verdict& verdict) {
   if (verdict.cause == "denied" || is_refused) ExplainDenial(record, &verdict);
 }
 
+// What a call further on ended with, since it may be why this one ended so.
+void AddEarlier(const std::vector<Hop>& hops, Verdict* verdict) {
+  for (size_t i = hops.size() - 1; i > static_cast<size_t>(verdict->hop); --i) {
+    const Json& record = hops[i].record;
+    const std::string cause = TextAt(record, "/cause");
+    if (cause.empty() || cause == kCallerLeft || cause == verdict->cause) continue;
+    const std::string policy = cause == "denied" ? PolicyText(TextAt(record, "/policy")) : "";
+    absl::StrAppend(&verdict->meaning, "; before that, hop ", i + 1, " ended with ", cause,
+                    policy.empty() ? "" : " by " + policy);
+    return;
+  }
+}
+
 }  // namespace
 
 Verdict VerdictOn(const std::vector<Hop>& hops) {
@@ -252,6 +265,7 @@ Verdict VerdictOn(const std::vector<Hop>& hops) {
   if (!is_confirmed) verdict.hop = DecidingHop(hops, std::vector<bool>(hops.size(), true));
   if (verdict.hop < 0) return verdict;
   Explain(hops[static_cast<size_t>(verdict.hop)].record, verdict);
+  AddEarlier(hops, &verdict);
   const bool are_others = std::find(confirmed.begin(), confirmed.end(), true) != confirmed.end();
   if (!is_confirmed && are_others)
     absl::StrAppend(&verdict.meaning, " (no other sidecar has told of this call)");
