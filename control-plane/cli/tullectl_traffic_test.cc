@@ -129,8 +129,8 @@ TEST_F(TrafficCommands, DescribeTellsOfTcpConnectionsThatFailOrAreDenied) {
   EXPECT_NE(out.find("75.00% of the TCP connections of batch.shop to post.default succeed"),
             std::string::npos)
       << out;
-  EXPECT_NE(out.find("5 of the TCP connections of web.shop to post.default were denied or limited "
-                     "by policies (0 failed, 5 denied)"),
+  EXPECT_NE(out.find("5 of the TCP connections of web.shop to post.default were denied "
+                     "(0 failed, 5 denied)"),
             std::string::npos)
       << out;
 }
