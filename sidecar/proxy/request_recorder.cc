@@ -135,12 +135,16 @@ bool IsUnusual(const Call& call) {
          record.times.upstream_answered - record.times.started > RequestRecorder::kSlow;
 }
 
+// FNV-1a, with a start for which no two of our causes have the same budget.
+size_t HashOf(std::string_view text) {
+  uint64_t hash = 17666;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
 size_t BudgetOf(const DecisionRecord& record, bool failed) {
-  constexpr size_t kOfFailures = 13;
-  // Static: they are what a kind is.
-  if (record.failure)
-    return reinterpret_cast<uintptr_t>(&record.failure.facts()) / sizeof(FailureFacts) %
-           kOfFailures;
+  constexpr size_t kOfFailures = RequestRecorder::kBudgets - 3;
+  if (record.failure) return HashOf(record.failure.facts().cause) % kOfFailures;
   if (failed) return kOfFailures;
   return kOfFailures + (record.retries.attempts > 1 ? 1 : 2);
 }
@@ -170,7 +174,7 @@ void RequestRecorder::ShowHeaders(const EndedRequest& request, uint64_t number) 
 
 void RequestRecorder::Explain(const Call& call, bool failed) {
   if (failed) into_->ring.CountFailed();
-  const size_t budget = BudgetOf(call.record, failed) % kBudgets;
+  const size_t budget = BudgetOf(call.record, failed);
   if (!rate_.Take(budgets_[budget], loop_.Now().time_since_epoch()).allowed) return;
   Arena arena(loop_.slab());
   Decisions decisions(arena, Decisions::kMostExplained);

@@ -22,6 +22,8 @@ class RequestRecorder {
  public:
   // What is explained of each cause: a flood of one does not hide the others.
   static constexpr policy::BucketSpec kExplained{40, 20, std::chrono::seconds(1)};
+  // By cause; the last three are those of requests that did not fail, or have no cause.
+  static constexpr size_t kBudgets = 128;
   // Until the response began.
   static constexpr loop::Duration kSlow = std::chrono::seconds(1);
 
@@ -36,9 +38,6 @@ class RequestRecorder {
  private:
   void Explain(const Call& call, bool failed);
   void ShowHeaders(const EndedRequest& request, uint64_t number);
-
-  // Causes share a budget by chance; the last three are those of requests that did not fail.
-  static constexpr size_t kBudgets = 16;
 
   loop::Loop& loop_;
   recorder::WorkerRecorder* const into_;
