@@ -96,7 +96,8 @@ void SetClusterOwners(const Document* resilience, envoy::config::cluster::v3::Cl
     if (is_set) SetOwner(cause, *resilience, field, cluster->mutable_metadata());
   };
   set("overflow", HasOwnLimits(policy->limits), "spec.limits");
-  set("breaker_open", policy->breaker != policy::BreakerPolicy(), "spec.breaker");
+  static const policy::BreakerPolicy kNoBreaker;
+  set("breaker_open", policy->breaker != kNoBreaker, "spec.breaker");
   set("no_healthy_endpoint", policy->health_check.has_value(), "spec.healthCheck");
   set("connect_timeout", policy->timeouts.connect.has_value(), "spec.timeouts.connect");
 }

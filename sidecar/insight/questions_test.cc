@@ -411,7 +411,9 @@ TEST_F(HeaderTaps, SecretsCannotBeGuessed) {
 }
 
 TEST_F(HeaderTaps, AreBounded) {
-  for (int i = 0; i < 100; ++i) request_.headers.Add(std::string(200, 'n'), std::string(1000, 'v'));
+  const std::string name(200, 'n');
+  const std::string value(1000, 'v');
+  for (int i = 0; i < 100; ++i) request_.headers.Add(name, value);
   Ask(HeaderTap(1, insight::v1::REDACTED));
   for (int i = 0; i < 150; ++i) End("/");
   Pass(milliseconds(250));

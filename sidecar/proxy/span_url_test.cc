@@ -59,7 +59,8 @@ TEST(SpanUrl, AUrlHasNeitherCredentialsNorValues) {
   head.path = "/pay?card=1234";
   EXPECT_EQ(RedactedUrl(head, "https", 256, scratch), "https://web:8080/pay?card=REDACTED");
   EXPECT_EQ(RedactedUrl(head, "http", 2, scratch), "http://web:8080/p?card=REDACTED");
-  head.path = "/" + std::string(100, 'p');
+  const std::string long_path = "/" + std::string(100, 'p');
+  head.path = long_path;
   EXPECT_EQ(RedactedUrl(head, "http", 256, scratch).size(), scratch.size());
   head.path = {};
   EXPECT_EQ(RedactedUrl(head, "http", 256, scratch), "");
