@@ -117,6 +117,20 @@ TEST(Verdict, WhatARetryMadeGoodDidNotEndTheRequest) {
             "called");
 }
 
+// A program without a sidecar before it made two calls with one ID: both are of the request.
+TEST(Verdict, ACallThatSucceededDoesNotHideOneThatFailed) {
+  Json good = Record(true);
+  good["status"] = 200;
+  good["service"] = "stock.shop.svc.cluster.local";
+  good["destination"] = "spiffe://cluster.local/ns/shop/sa/stock";
+  Json bad = Record(true);
+  bad["startedMicros"] = 9000;
+  bad["cause"] = "connect_failed";
+  const Verdict verdict = VerdictOn(OrderedHops(Json::array({good, bad})));
+  EXPECT_EQ(verdict.cause, "connect_failed");
+  EXPECT_EQ(verdict.meaning.find("before that"), std::string::npos) << verdict.meaning;
+}
+
 TEST(Verdict, ADenialFurtherOnIsNamed) {
   Json caller = Record(true);
   caller["cause"] = "upstream_protocol_error";

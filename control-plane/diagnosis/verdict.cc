@@ -53,16 +53,35 @@ bool IsOwnAnswer(const Json& record) {
          NumberAt(record, "/status") >= kErrors;
 }
 
+bool HasSucceeded(const Json& record) {
+  const int64_t status = NumberAt(record, "/status");
+  return status > 0 && status < kErrors && TextAt(record, "/cause").empty() &&
+         !TrueAt(record, "/failed");
+}
+
+bool IsBelow(const std::vector<Hop>& hops, size_t hop, size_t above) {
+  int at = hops[hop].parent;
+  while (at >= 0 && static_cast<size_t>(at) != above) at = hops[static_cast<size_t>(at)].parent;
+  return at >= 0;
+}
+
+// The hops of calls that did not succeed: what failed within one that did was made good, by a retry
+// or by the service.
+std::vector<bool> NotMadeGoodIn(const std::vector<Hop>& hops) {
+  std::vector<bool> counts;
+  for (const Hop& hop : hops) {
+    counts.push_back(hop.parent < 0 ? !HasSucceeded(hop.record)
+                                    : counts[static_cast<size_t>(hop.parent)]);
+  }
+  return counts;
+}
+
 // A hop that lost its caller did so because another one gave up.
 int DecidingHop(const std::vector<Hop>& hops, const std::vector<bool>& counts) {
   const auto first = std::find(counts.begin(), counts.end(), true);
   if (first == counts.end()) return -1;
   const Json& answer = hops[static_cast<size_t>(first - counts.begin())].record;
   const int64_t answered = NumberAt(answer, "/status");
-  // What failed on the way was made good by a retry or by the service.
-  if (answered > 0 && answered < kErrors && TextAt(answer, "/cause").empty() &&
-      !TrueAt(answer, "/failed"))
-    return -1;
   const auto has_cause = [](const Json& record) {
     const std::string cause = TextAt(record, "/cause");
     return IsOwnAnswer(record) || (!cause.empty() && cause != kCallerLeft);
@@ -242,11 +261,12 @@ void Explain(const Json& record, Verdict& verdict) {
   if (verdict.cause == "denied" || is_refused) ExplainDenial(record, &verdict);
 }
 
-// What a call further on ended with, since it may be why this one ended so.
+// What a call that the hop led to ended with, since it may be why this one ended so.
 void AddEarlier(const std::vector<Hop>& hops, Verdict* verdict) {
   for (size_t i = hops.size() - 1; i > static_cast<size_t>(verdict->hop); --i) {
     const Json& record = hops[i].record;
     const std::string cause = TextAt(record, "/cause");
+    if (!IsBelow(hops, i, static_cast<size_t>(verdict->hop))) continue;
     if (cause.empty() || cause == kCallerLeft || cause == verdict->cause) continue;
     const std::string policy = cause == "denied" ? PolicyText(TextAt(record, "/policy")) : "";
     absl::StrAppend(&verdict->meaning, "; before that, hop ", i + 1, " ended with ", cause,
@@ -258,15 +278,17 @@ void AddEarlier(const std::vector<Hop>& hops, Verdict* verdict) {
 }  // namespace
 
 Verdict VerdictOn(const std::vector<Hop>& hops) {
-  const std::vector<bool> confirmed = ConfirmedIn(hops);
+  const std::vector<bool> counts = NotMadeGoodIn(hops);
+  std::vector<bool> confirmed = ConfirmedIn(hops);
+  const bool are_others = std::find(confirmed.begin(), confirmed.end(), true) != confirmed.end();
+  for (size_t i = 0; i < hops.size(); ++i) confirmed[i] = confirmed[i] && counts[i];
   Verdict verdict;
   verdict.hop = DecidingHop(hops, confirmed);
   const bool is_confirmed = verdict.hop >= 0;
-  if (!is_confirmed) verdict.hop = DecidingHop(hops, std::vector<bool>(hops.size(), true));
+  if (!is_confirmed) verdict.hop = DecidingHop(hops, counts);
   if (verdict.hop < 0) return verdict;
   Explain(hops[static_cast<size_t>(verdict.hop)].record, verdict);
   AddEarlier(hops, &verdict);
-  const bool are_others = std::find(confirmed.begin(), confirmed.end(), true) != confirmed.end();
   if (!is_confirmed && are_others)
     absl::StrAppend(&verdict.meaning, " (no other sidecar has told of this call)");
   return verdict;
